@@ -1,0 +1,172 @@
+"""Where a store keeps what, and the manifest that says which segments it ought to have.
+
+    <data>/STORE.json                                    format, store id, registered segments
+    <data>/LOCK                                          flock of the one recorder
+    <data>/seg/<ordinal>-<lineage>/<first lsn>.mdb       a segment, and its lock file beside it
+    <data>/seg/spare.mdb                                 the next segment, made ahead
+    <data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
+"""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sidespand import platform
+from sidespand.errors import StoreTooNew, StoreUnreadable
+
+STORE_FORMAT = 1
+_LINEAGE_DIR = re.compile(r"(\d{4,})-([0-9a-f]{16})")
+_SEGMENT_FILE = re.compile(r"(\d{20})\.mdb")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """One file of the log; segments sort as the log runs."""
+
+    ordinal: int
+    first_lsn: int
+    lineage: bytes
+
+    @property
+    def name(self) -> str:
+        """Its path below ``seg/``."""
+        return f"{self.ordinal:04d}-{self.lineage.hex()}/{self.first_lsn:020d}.mdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What STORE.json says.
+
+    Args:
+        store_id: 32 lower hex, drawn when the store was made.
+        segments: Every segment that acknowledged records may lie in, in log order.
+    """
+
+    store_id: str
+    segments: tuple[Segment, ...]
+
+
+class Layout:
+    """The paths of one store.
+
+    Args:
+        data_dir: Its directory; it need not exist.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.root = data_dir
+        self.manifest_path = data_dir / "STORE.json"
+        self.lock_path = data_dir / "LOCK"
+        self.segments_dir = data_dir / "seg"
+        self.spare_path = self.segments_dir / "spare.mdb"
+        self.sinks_dir = data_dir / "sinks"
+
+    def path(self, segment: Segment) -> Path:
+        """Return where ``segment`` lies."""
+        return self.segments_dir / segment.name
+
+    def segments(self) -> list[Segment]:
+        """Return the segments that are on disk, in log order, registered or not."""
+        found = []
+        for directory in _entries(self.segments_dir):
+            lineage = _LINEAGE_DIR.fullmatch(directory.name)
+            if lineage is None or not directory.is_dir():
+                continue
+            for file in _entries(Path(directory.path)):
+                first = _SEGMENT_FILE.fullmatch(file.name)
+                if first is not None:
+                    found.append(
+                        Segment(int(lineage[1]), int(first[1]), bytes.fromhex(lineage[2]))
+                    )
+        return sorted(found)
+
+    def read_manifest(self) -> Manifest | None:
+        """Return the manifest; None when the directory holds no store.
+
+        Raises:
+            StoreTooNew: A later version wrote it. Nothing was changed.
+            StoreUnreadable: It is damaged, or missing although segments are there. Nothing was changed.
+        """
+        try:
+            raw = self.manifest_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if self.segments():
+                raise StoreUnreadable(
+                    f"{self.manifest_path} is missing, but {self.segments_dir} holds segments",
+                    hint="restore STORE.json from a backup, or choose another data_dir; nothing was changed",
+                ) from None
+            return None
+        except OSError as error:
+            raise StoreUnreadable(f"{self.manifest_path}: {error.strerror}") from error
+        return _parse_manifest(raw, self.manifest_path)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest; it is durable when this returns."""
+        body = {
+            "format": STORE_FORMAT,
+            "store_id": manifest.store_id,
+            "segments": [
+                {
+                    "ordinal": segment.ordinal,
+                    "lineage": segment.lineage.hex(),
+                    "first_lsn": str(segment.first_lsn),
+                }
+                for segment in manifest.segments
+            ],
+        }
+        replace_file(self.manifest_path, json.dumps(body, indent=1).encode() + b"\n")
+
+
+def register(manifest: Manifest, segment: Segment) -> Manifest:
+    """Return ``manifest`` with ``segment`` in it."""
+    if segment in manifest.segments:
+        return manifest
+    return replace(manifest, segments=tuple(sorted((*manifest.segments, segment))))
+
+
+def replace_file(path: Path, body: bytes) -> None:
+    """Put ``body`` at ``path`` atomically and durably: after a crash it is the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    platform.sync_directory(path.parent)
+
+
+def _parse_manifest(raw: str, path: Path) -> Manifest:
+    hint = f"restore {path.name} from a backup; nothing was changed"
+    try:
+        body = json.loads(raw)
+        found = body["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreUnreadable(f"{path} is not a store manifest", hint=hint) from error
+    if not isinstance(found, int) or found > STORE_FORMAT:
+        raise StoreTooNew(
+            f"{path} has store format {found}, this version reads up to {STORE_FORMAT}",
+            hint="run the version of Sidespan that wrote it, or a later one; nothing was changed",
+        )
+    try:
+        return Manifest(
+            store_id=str(body["store_id"]),
+            segments=tuple(
+                sorted(
+                    Segment(int(s["ordinal"]), int(s["first_lsn"]), bytes.fromhex(s["lineage"]))
+                    for s in body["segments"]
+                )
+            ),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreUnreadable(f"{path} is damaged", hint=hint) from error
+
+
+def _entries(directory: Path) -> Sequence[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []

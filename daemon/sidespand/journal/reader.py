@@ -1,0 +1,190 @@
+"""The journal as a reader sees it, from any process: records by position, holes by name.
+
+A segment ends where the next one of its lineage begins, whatever it holds: what lies beyond was never acknowledged.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgpack
+
+from sidespand.errors import StoreUnreadable
+from sidespand.journal import keys, record
+from sidespand.journal.layout import Layout, Segment
+from sidespand.journal.record import DamagedRecord
+from sidespand.journal.segment import SegmentReader
+from sidespand.journal.state import Head, decode_head
+from sidespand.limits import READ_BATCH_BYTES, READ_BATCH_RECORDS
+from sidespand.model import ControlBody, Gap, Position, Record
+
+
+class _Extent(NamedTuple):
+    segment: Segment
+    before_lsn: int | None
+
+
+class JournalReader:
+    """Reads a store that may be written at the same time. Implements ``ports.Log``.
+
+    Args:
+        data_dir: The store's directory.
+
+    Raises:
+        StoreUnreadable: There is no store, or its manifest is damaged.
+        StoreTooNew: A later version wrote it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._layout = Layout(data_dir)
+        manifest = self._layout.read_manifest()
+        if manifest is None:
+            raise StoreUnreadable(
+                f"there is no store in {data_dir}",
+                hint="name the daemon's data directory with --data DIR",
+            )
+        self.store_id = manifest.store_id
+        self._open: SegmentReader | None = None
+        self._generations: dict[tuple[bytes, int], ControlBody] = {}
+
+    def read(self, after: Position | None, upto: Position | None = None) -> Sequence[Record | Gap]:
+        """Return what follows ``after`` in log order; ``ports.Log`` has the contract."""
+        for extent in self._extents():
+            segment = extent.segment
+            if upto is not None and segment.ordinal > upto.ordinal:
+                break
+            expected = segment.first_lsn
+            if after is not None and after.ordinal >= segment.ordinal:
+                expected = after.lsn + 1
+            before = extent.before_lsn
+            if upto is not None and upto.ordinal == segment.ordinal:
+                before = upto.lsn + 1 if before is None else min(before, upto.lsn + 1)
+            if after is not None and after.ordinal > segment.ordinal:
+                continue
+            if before is not None and before <= expected:
+                continue
+            found = self._read_segment(extent, expected, before)
+            if found:
+                return found
+        return []
+
+    def newest_first(self) -> Iterator[Record]:
+        """Yield the readable records from the newest to the oldest, one batch in memory at a time."""
+        for extent in reversed(self._extents()):
+            before = extent.before_lsn
+            reader = self._reader(extent)
+            while reader is not None:
+                values = reader.last_values(before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
+                if not values:
+                    break
+                for before, value in values:  # noqa: B020 -- the next batch starts where this one ends.
+                    try:
+                        yield _decode(extent.segment.ordinal, value)
+                    except DamagedRecord:
+                        continue
+                reader = self._reader(extent)
+
+    def tail(self) -> Position | None:
+        """Return the position of the last durable item; None in an empty store."""
+        head = self.head()
+        return None if head is None else Position(head.ordinal, head.lineage, head.last_lsn)
+
+    def head(self) -> Head | None:
+        """Return the log's head; None in an empty store."""
+        for extent in reversed(self._extents()):
+            reader = self._reader(extent)
+            row = reader.row(keys.HEAD) if reader is not None else None
+            if row is not None:
+                return decode_head(row)
+        return None
+
+    def generation(self, lineage: bytes, boot_generation: int) -> ControlBody:
+        """Return the body of a generation's GEN record; empty when it was trimmed away."""
+        key = (lineage, boot_generation)
+        if key not in self._generations:
+            for extent in self._extents():
+                if extent.segment.lineage != lineage:
+                    continue
+                reader = self._reader(extent)
+                for row_key, row in reader.rows().items() if reader is not None else ():
+                    number = keys.parse_generation_key(row_key)
+                    if number is not None:
+                        self._generations[(lineage, number)] = msgpack.unpackb(row)
+                if key in self._generations:
+                    break
+        return self._generations.get(key, {})
+
+    def close(self) -> None:
+        """Let go of every file."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _extents(self) -> list[_Extent]:
+        found = self._layout.segments()
+        extents = []
+        for number, segment in enumerate(found):
+            following = found[number + 1] if number + 1 < len(found) else None
+            same = following is not None and following.lineage == segment.lineage
+            extents.append(_Extent(segment, following.first_lsn if following and same else None))
+        return extents
+
+    def _reader(self, extent: _Extent) -> SegmentReader | None:
+        path = self._layout.path(extent.segment)
+        if self._open is not None:
+            if self._open.path == path:
+                return self._open
+            self.close()
+        try:
+            # A segment that has a successor is not written any more.
+            self._open = SegmentReader(path, locked=extent.before_lsn is None)
+        except FileNotFoundError:
+            return None
+        return self._open
+
+    def _read_segment(
+        self, extent: _Extent, expected: int, before: int | None
+    ) -> list[Record | Gap]:
+        segment = extent.segment
+        found: list[Record | Gap] = []
+
+        def declare(last: int, reason: str) -> None:
+            found.append(Gap(segment.ordinal, segment.lineage, expected, last, reason))
+
+        if expected < segment.first_lsn:
+            # Everything before the oldest segment on disk was trimmed; nothing else removes a whole segment.
+            declare(segment.first_lsn - 1, "trimmed")
+            expected = segment.first_lsn
+        reader = self._reader(extent)
+        if reader is None:
+            return found
+        values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
+        for number, (lsn, value) in enumerate(values):
+            if lsn > expected:
+                declare(lsn - 1, "missing")
+                expected = lsn
+            try:
+                decoded = _decode(segment.ordinal, value)
+            except DamagedRecord:
+                last = values[number + 1][0] - 1 if number + 1 < len(values) else _claimed(lsn, value)
+                declare(last, "damaged")
+                expected = last + 1
+                continue
+            if decoded.header.last_lsn >= expected:
+                found.append(decoded)
+                expected = decoded.header.last_lsn + 1
+        if not values and before is not None and expected < before:
+            declare(before - 1, "missing")
+        return found
+
+
+def _decode(ordinal: int, value: bytes) -> Record:
+    header, edges, leaf, payload = record.decode(value)
+    return Record(ordinal, header, edges, leaf, payload)
+
+
+def _claimed(lsn: int, value: bytes) -> int:
+    try:
+        return max(lsn, record.decode_header(value)[0].last_lsn)
+    except DamagedRecord:
+        return lsn

@@ -1,0 +1,230 @@
+"""One segment: an LMDB environment with the databases ``rec`` and ``state``. The only importer of lmdb.
+
+The default sync of LMDB is what the promise needs: a commit returns after fdatasync of its pages and an O_DSYNC
+write of its meta page. Nothing lies in the main database: beside named ones, put(append=True) there stores nothing.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import lmdb
+
+from sidespand import platform
+from sidespand.errors import SidespanError, StoreUnreadable
+from sidespand.journal import keys, segment_file
+from sidespand.limits import SEGMENT_LOCK_BYTES
+
+_RECORDS = b"rec"
+_STATE = b"state"
+# The format that LMDB 0.9 writes; a default from the environment must not switch it.
+_LIB_VERSION = 0
+
+
+class SegmentFull(SidespanError):
+    """The map has no room for the transaction; nothing of it was written."""
+
+
+class CommitFailed(SidespanError):
+    """LMDB or the disk refused the transaction; it may nevertheless be found on disk later."""
+
+
+def lock_path(path: Path) -> Path:
+    """Return the lock file that LMDB keeps beside ``path``."""
+    return path.with_name(path.name + "-lock")
+
+
+def create(path: Path, map_bytes: int) -> None:
+    """Make an empty segment at ``path``, with its lock file allocated, and close it again.
+
+    LMDB maps the lock file for writing: made sparse, it kills its opener with SIGBUS when the disk is full.
+
+    Raises:
+        OSError: The disk has no room, or the path cannot be written.
+    """
+    lock = lock_path(path)
+    for file in (path, lock):
+        file.unlink(missing_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        platform.allocate(descriptor, SEGMENT_LOCK_BYTES)
+    finally:
+        os.close(descriptor)
+    try:
+        SegmentWriter(path, map_bytes, sync=True).close()
+    except lmdb.Error as error:
+        raise OSError(f"cannot make the segment {path}: {error}") from error
+
+
+class SegmentWriter:
+    """The one writer of a segment. All of its methods belong to one thread.
+
+    Args:
+        path: The file; it is made when it is missing.
+        map_bytes: Fixed for the segment's life.
+        sync: Whether a commit waits for the disk.
+    """
+
+    def __init__(self, path: Path, map_bytes: int, *, sync: bool) -> None:
+        self.path = path
+        self._env = lmdb.open(
+            str(path),
+            subdir=False,
+            map_size=map_bytes,
+            max_dbs=4,
+            mode=0o600,
+            sync=sync,
+            metasync=sync,
+            writemap=False,
+            lock=True,
+            meminit=False,
+            lib_version=_LIB_VERSION,
+        )
+        self._records = self._env.open_db(_RECORDS)
+        self._state = self._env.open_db(_STATE)
+        self._page_bytes = int(self._env.stat()["psize"])
+
+    def commit(
+        self, records: Iterable[tuple[bytes, bytes]], rows: Mapping[bytes, bytes | None]
+    ) -> int:
+        """Write records and state rows in one transaction.
+
+        Args:
+            records: Keys, rising, above every key there, and values.
+            rows: State rows; None deletes one.
+
+        Returns:
+            The bytes of the file that are in use, after the flush.
+
+        Raises:
+            SegmentFull: Nothing was written.
+            CommitFailed: Nobody may be acknowledged; the segment must not be written again.
+        """
+        try:
+            with self._env.begin(write=True) as txn:
+                for key, value in records:
+                    if not txn.put(key, value, append=True, db=self._records):
+                        raise CommitFailed(f"{self.path} already holds LSN {keys.parse_record_key(key)}")
+                for key, row in rows.items():
+                    if row is None:
+                        txn.delete(key, db=self._state)
+                    else:
+                        txn.put(key, row, db=self._state)
+        except lmdb.MapFullError as error:
+            raise SegmentFull(f"{self.path} is full") from error
+        except lmdb.Error as error:
+            raise CommitFailed(f"{self.path}: {error}") from error
+        return (int(self._env.info()["last_pgno"]) + 1) * self._page_bytes
+
+    def check_readers(self) -> int:
+        """Free the slots of readers that died, so that their pages can be used again; return how many."""
+        return int(self._env.reader_check())
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+class SegmentReader:
+    """Reads one segment in short transactions, from any process.
+
+    Args:
+        path: The file.
+        locked: Register in the lock file. Needed while somebody writes the segment.
+
+    Raises:
+        FileNotFoundError: There is no such segment.
+        StoreUnreadable: Its file is damaged or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, locked: bool) -> None:
+        self.path = path
+        meta = segment_file.inspect(path)
+        self.used_bytes = meta.used_bytes
+        try:
+            self._env = lmdb.open(
+                str(path),
+                subdir=False,
+                map_size=meta.map_bytes,
+                max_dbs=4,
+                readonly=True,
+                create=False,
+                lock=locked,
+                lib_version=_LIB_VERSION,
+            )
+            self._records = self._env.open_db(_RECORDS, create=False)
+            self._state = self._env.open_db(_STATE, create=False)
+        except lmdb.NotFoundError as error:
+            self._env.close()
+            raise StoreUnreadable(f"{path} holds no records database") from error
+        except lmdb.Error as error:
+            raise StoreUnreadable(
+                f"{path}: {error}", hint="read it as the user that runs the daemon"
+            ) from error
+
+    def values(
+        self, first_lsn: int, before_lsn: int | None, records_max: int, bytes_max: int
+    ) -> list[tuple[int, bytes]]:
+        """Return first LSNs and stored values in key order, from the record that holds ``first_lsn``.
+
+        Args:
+            first_lsn: Inclusive; a record that starts before it and ends at or after it comes first.
+            before_lsn: Records that start here or later are left out; None for no bound.
+            records_max: At most so many.
+            bytes_max: No further one once so many bytes are copied.
+        """
+        found: list[tuple[int, bytes]] = []
+        size = 0
+        with self._env.begin(db=self._records) as txn, txn.cursor() as cursor:
+            for key, value in _from(cursor, keys.record_key(first_lsn)):
+                lsn = keys.parse_record_key(key)
+                if before_lsn is not None and lsn >= before_lsn:
+                    break
+                found.append((lsn, value))
+                size += len(value)
+                if len(found) >= records_max or size >= bytes_max:
+                    break
+        return found
+
+    def last_values(
+        self, before_lsn: int | None, records_max: int, bytes_max: int
+    ) -> list[tuple[int, bytes]]:
+        """Return first LSNs and values that start before ``before_lsn``, the newest first; bounds as in ``values``."""
+        found: list[tuple[int, bytes]] = []
+        size = 0
+        with self._env.begin(db=self._records) as txn, txn.cursor() as cursor:
+            if before_lsn is None or not cursor.set_range(keys.record_key(before_lsn)):
+                more = cursor.last()
+            else:
+                more = cursor.prev()
+            while more and len(found) < records_max and size < bytes_max:
+                key, value = cursor.item()
+                found.append((keys.parse_record_key(key), value))
+                size += len(value)
+                more = cursor.prev()
+        return found
+
+    def rows(self) -> dict[bytes, bytes]:
+        """Return every state row."""
+        with self._env.begin(db=self._state) as txn, txn.cursor() as cursor:
+            return dict(cursor)
+
+    def row(self, key: bytes) -> bytes | None:
+        """Return one state row; None when there is none."""
+        with self._env.begin(db=self._state) as txn:
+            value: bytes | None = txn.get(key)
+            return value
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+def _from(cursor: lmdb.Cursor, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+    # The record that holds an LSN starts at or before it.
+    if not cursor.set_range(key):
+        if not cursor.last():
+            return
+    elif cursor.key() != key and not cursor.prev():
+        cursor.first()
+    yield from cursor.iternext()

@@ -1,0 +1,190 @@
+"""The journal of one recorder: takes admitted requests on the event loop, answers when they are durable."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from sidespand.clock import Clock
+from sidespand.errors import Refused, Unavailable
+from sidespand.journal import opening
+from sidespand.journal.group import Group, Pending
+from sidespand.journal.layout import Layout, Segment, register
+from sidespand.journal.opening import Options, StoreLock
+from sidespand.journal.segment import SegmentWriter, lock_path
+from sidespand.journal.sessions import Sessions
+from sidespand.journal.spare import SpareMaker
+from sidespand.journal.stamper import seal
+from sidespand.journal.state import Head
+from sidespand.journal.writer import JournalWriter
+from sidespand.limits import INFLIGHT_BYTES_MAX
+from sidespand.model import Admitted, NodeIdentity, Peer, Position, Receipt, SessionStep
+
+_log = logging.getLogger(__name__)
+
+
+class JournalStore:
+    """An open store. Implements ``ports.Journal``.
+
+    Args:
+        data_dir: Its directory; made when it is missing.
+        options: Segment sizes and durability.
+        identity: Written into the GEN record.
+        clock: For stamps.
+        committed: Called on the event loop after every group, with the newest durable position.
+        fatal: Called on the event loop once commits keep failing; the process should end.
+
+    Raises:
+        InUse: Another recorder has it.
+        ConfigError, StoreUnreadable, StoreTooNew: As ``opening`` says; nothing was changed.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        options: Options,
+        identity: NodeIdentity,
+        clock: Clock,
+        *,
+        committed: Callable[[Position], None],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        self._layout = Layout(data_dir)
+        self._options = options
+        self._clock = clock
+        self._committed = committed
+        self._fatal = fatal
+        opening.prepare_directory(self._layout, allow_remote=options.allow_remote)
+        self._lock = StoreLock(self._layout.lock_path, f"the store in {data_dir}", "data_dir")
+        try:
+            opened = opening.open_store(self._layout, options, identity, clock)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._manifest = opened.manifest
+        self._head = opened.head
+        self._sessions = Sessions(opened.sessions)
+        self._inflight_bytes = 0
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writer = JournalWriter(
+            segment=opened.segment,
+            head=opened.head,
+            sessions=self._sessions,
+            roll=self,
+            clock=clock,
+            segment_bytes=options.segment_bytes,
+            segment_age_s=options.segment_age_s,
+            generation_row=opened.generation_row,
+            report=self._report,
+            fatal=self._report_fatal,
+        )
+        self._spares = SpareMaker(
+            self._layout.spare_path,
+            options.segment_bytes,
+            options.map_bytes,
+            self._writer.fill,
+            clock,
+        )
+
+    def start(self) -> None:
+        """Begin to take requests; must be called on the event loop that will append."""
+        self._loop = asyncio.get_running_loop()
+        self._writer.start()
+        self._spares.start()
+
+    @property
+    def head(self) -> Head:
+        """The log as its last reported commit left it."""
+        return self._head
+
+    @property
+    def position(self) -> Position:
+        """The newest durable position."""
+        return Position(self._head.ordinal, self._head.lineage, self._head.last_lsn)
+
+    @property
+    def inflight_bytes(self) -> int:
+        """Payload bytes that wait for their commit."""
+        return self._inflight_bytes
+
+    async def append(
+        self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
+    ) -> Receipt:
+        """Make a request durable and say where it lies; ``ports.Journal`` has the contract."""
+        contents = admitted.contents
+        if not contents and step is None:
+            return self._nothing_stored()
+        payload_bytes = sum(len(content.payload) for content in contents)
+        if self._closed or self._loop is None:
+            raise Unavailable("the daemon is stopping")
+        if self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
+            raise Unavailable("too many bytes wait for the disk")
+        done = self._loop.create_future()
+        sealed = [seal(content, self._clock) for content in contents]
+        self._inflight_bytes += payload_bytes
+        try:
+            self._writer.submit(Pending(sealed, peer, step, payload_bytes, done))
+            receipt: Receipt = await asyncio.shield(done)
+        finally:
+            self._inflight_bytes -= payload_bytes
+        return receipt if receipt.token else self._nothing_stored(duplicate=receipt.duplicate)
+
+    def last_seq(self, instance_id: bytes, uid: int | None) -> int:
+        """Return the highest durable seq of a client instance; 0 when it is unknown.
+
+        Raises:
+            PermissionRefused: The instance is bound to another uid.
+        """
+        row = self._sessions.row(instance_id, uid)
+        return row.last_seq if row is not None else 0
+
+    def newest_token(self) -> str:
+        """Return the token of the newest durable record."""
+        return self._head.token()
+
+    def close(self) -> None:
+        """Commit what is queued, mark a clean end, let go of the store. Blocks."""
+        self._closed = True
+        self._writer.close()
+        self._spares.close()
+        self._lock.release()
+
+    def next_segment(self, first_lsn: int) -> SegmentWriter:
+        """Open an empty segment for the writer; see ``writer.SegmentRoll``."""
+        path = self._layout.path(self._segment_at(first_lsn))
+        # Only a segment whose very first commit failed can be in the way: nobody was told of anything in it.
+        for file in (path, lock_path(path)):
+            file.unlink(missing_ok=True)
+        self._spares.take(path)
+        return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
+
+    def born(self, first_lsn: int) -> None:
+        """Register a segment after its first commit; see ``writer.SegmentRoll``."""
+        self._manifest = register(self._manifest, self._segment_at(first_lsn))
+        self._layout.write_manifest(self._manifest)
+
+    def _segment_at(self, first_lsn: int) -> Segment:
+        return Segment(self._head.ordinal, first_lsn, self._head.lineage)
+
+    def _nothing_stored(self, *, duplicate: bool = False) -> Receipt:
+        return Receipt(0, 0, self._head.stamp, self._head.token(), duplicate)
+
+    def _report(self, group: Group, head: Head) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._settle, group, head)
+
+    def _report_fatal(self, error: Exception) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._fatal, error)
+
+    def _settle(self, group: Group, head: Head) -> None:
+        self._head = head
+        for done, outcome in group.outcomes:
+            if done.done():
+                continue
+            if isinstance(outcome, Refused):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+        self._committed(self.position)

@@ -1,0 +1,226 @@
+"""The one thread that writes: gathers what waits into a group, commits it, and reports.
+
+    append ──▶ SimpleQueue ──▶ take a group ──▶ stamp ──▶ commit ──▶ report (one hand-over a group)
+                                  ▲                        │ full: roll, same group again
+                                  └────────────────────────┘ failed: nobody is acked, next segment
+
+Invariants: a group is reported only after its commit returned; a failed group advances nothing and is not retried;
+LMDB is touched by this thread alone.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sidespand.clock import Clock
+from sidespand.errors import JournalFailed, Refused, Unavailable
+from sidespand.journal import keys
+from sidespand.journal.group import Group, Pending
+from sidespand.journal.segment import CommitFailed, SegmentFull, SegmentWriter
+from sidespand.journal.sessions import Sessions
+from sidespand.journal.state import Head
+from sidespand.limits import (
+    COMMIT_FAILURES_MAX,
+    GROUP_BYTES_MAX,
+    GROUP_RECORDS_MAX,
+    PRODUCERS_MAX,
+)
+from sidespand.model import Peer
+
+_log = logging.getLogger(__name__)
+_IDLE_S = 1.0
+_NS = 1_000_000_000
+
+
+class SegmentRoll(Protocol):
+    """What the writer needs to go on in a new file."""
+
+    def next_segment(self, first_lsn: int) -> SegmentWriter:
+        """Open an empty segment whose first record will have ``first_lsn``.
+
+        Raises:
+            OSError: The disk has no room for it.
+        """
+        ...
+
+    def born(self, first_lsn: int) -> None:
+        """Make a segment's directory entry and registration durable, after its first commit."""
+        ...
+
+
+class JournalWriter:
+    """Owns the open segment and the head.
+
+    Args:
+        segment: Open, with ``head`` as its last commit.
+        head: The last durable head.
+        sessions: The durable rows of client instances.
+        roll: Opens the next segment.
+        clock: For stamps and segment age.
+        segment_bytes: Roll when so much of a segment is used.
+        segment_age_s: Roll when its first record is older than this.
+        generation_row: The state row that names the running generation; every new segment starts with it.
+        report: Takes a settled group and the head after it; called on the writer's thread.
+        fatal: Called once when commits keep failing; nothing is accepted afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        segment: SegmentWriter,
+        head: Head,
+        sessions: Sessions,
+        roll: SegmentRoll,
+        clock: Clock,
+        segment_bytes: int,
+        segment_age_s: float,
+        generation_row: tuple[bytes, bytes],
+        report: Callable[[Group, Head], None],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        self._segment = segment
+        self._head = head
+        self._sessions = sessions
+        self._roll = roll
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._segment_age_ns = int(segment_age_s * _NS)
+        self._generation_row = generation_row
+        self._report = report
+        self._fatal = fatal
+        self._producers: dict[tuple[Peer, bytes], int] = {}
+        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._used_bytes = 0
+        self._unborn = False
+        self._born_ns = clock.boottime_ns()
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="sidespan-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take requests."""
+        self._thread.start()
+
+    def submit(self, pending: Pending) -> None:
+        """Queue one request."""
+        self._queue.put(pending)
+
+    def fill(self) -> float:
+        """Return how full the open segment is, from 0.0."""
+        return self._used_bytes / self._segment_bytes
+
+    def close(self) -> None:
+        """Commit what is queued, mark the end as clean, and close the segment."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        if not self._failures and not self._unborn:
+            try:
+                self._segment.commit((), {keys.CLEAN: b"1"})
+            except (CommitFailed, SegmentFull) as error:
+                _log.warning("the clean end could not be noted: %s", error)
+        self._segment.close()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            pendings, going = self._take()
+            if pendings:
+                self._commit(pendings)
+            elif going:
+                self._segment.check_readers()
+
+    def _take(self) -> tuple[list[Pending], bool]:
+        try:
+            first = self._queue.get(timeout=_IDLE_S)
+        except queue.Empty:
+            return [], True
+        if first is None:
+            return [], False
+        taken = [first]
+        size = first.payload_bytes
+        while size < GROUP_BYTES_MAX and len(taken) < GROUP_RECORDS_MAX:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return taken, False
+            taken.append(more)
+            size += more.payload_bytes
+        return taken, True
+
+    def _commit(self, pendings: Sequence[Pending]) -> None:
+        try:
+            self._roll_if_due()
+            group = self._stamp(pendings)
+            try:
+                self._write(group)
+            except SegmentFull:
+                self._open_next()
+                group = self._stamp(pendings)
+                self._write(group)
+        except OSError as error:
+            self._refuse(pendings, Unavailable(f"no room for a new segment: {error.strerror}"))
+        except (CommitFailed, SegmentFull) as error:
+            self._fail(pendings, error)
+        else:
+            self._failures = 0
+            self._report(group, self._head)
+
+    def _stamp(self, pendings: Sequence[Pending]) -> Group:
+        group = Group(self._head, self._sessions, self._producers, self._clock)
+        for pending in pendings:
+            group.add(pending)
+        return group
+
+    def _write(self, group: Group) -> None:
+        if not group.writes:
+            return
+        rows = group.rows(everything=self._unborn)
+        if self._unborn:
+            rows[self._generation_row[0]] = self._generation_row[1]
+        first_lsn = self._head.next_lsn
+        used = self._segment.commit(group.draft.values, rows)
+        if self._unborn:
+            self._roll.born(first_lsn)
+            self._unborn = False
+        self._used_bytes = used
+        self._head = group.draft.head()
+        self._forget(self._sessions.update(group.new_rows))
+        self._producers.update(group.new_producers)
+        while len(self._producers) > PRODUCERS_MAX:
+            del self._producers[next(iter(self._producers))]
+
+    def _forget(self, instance_ids: Sequence[bytes]) -> None:
+        if instance_ids:
+            self._segment.commit((), {keys.session_key(one): None for one in instance_ids})
+
+    def _roll_if_due(self) -> None:
+        old = self._clock.boottime_ns() - self._born_ns > self._segment_age_ns
+        if self._failures or self._used_bytes >= self._segment_bytes or old:
+            self._open_next()
+
+    def _open_next(self) -> None:
+        if self._unborn and not self._failures:
+            raise SegmentFull("one group does not fit a new segment")
+        following = self._roll.next_segment(self._head.next_lsn)
+        self._segment.check_readers()
+        self._segment.close()
+        self._segment = following
+        self._unborn = True
+        self._used_bytes = 0
+        self._born_ns = self._clock.boottime_ns()
+
+    def _fail(self, pendings: Sequence[Pending], error: Exception) -> None:
+        self._failures += 1
+        _log.error("commit failed (%d in a row): %s", self._failures, error)
+        self._refuse(pendings, JournalFailed(f"the commit failed: {error}"))
+        if self._failures >= COMMIT_FAILURES_MAX:
+            self._fatal(error)
+
+    def _refuse(self, pendings: Sequence[Pending], refusal: Refused) -> None:
+        group = Group(self._head, self._sessions, self._producers, self._clock)
+        group.outcomes = [(pending.done, refusal) for pending in pendings]
+        self._report(group, self._head)

@@ -1,0 +1,78 @@
+"""Every bound, with its unit and its reason. Relations between bounds are asserted below."""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# One request, before and after decompression. A prompt with images passes; OTLP recommends 64 MiB.
+MESSAGE_BYTES_MAX: Final = 64 * MIB
+# What surrounds a RECORDS body in a frame: length, type, seq and the field headers.
+FRAME_OVERHEAD_BYTES_MAX: Final = 64
+# HELLO holds an id, two numbers and a name.
+HELLO_BYTES_MAX: Final = 4 * KIB
+# Requests that wait for their commit, all doors together. Beyond it senders are told to come back.
+INFLIGHT_BYTES_MAX: Final = 256 * MIB
+# Of one connection: what a client may send ahead of its acknowledgements.
+UNACKED_BYTES_MAX: Final = 8 * MIB
+# Below this a body is not worth a reservation of its own.
+CONNECTIONS_MAX: Final = 4096
+HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
+GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
+
+# A group commit: enough to amortise two flushes, little enough to keep its latency near theirs.
+GROUP_BYTES_MAX: Final = 4 * MIB
+GROUP_RECORDS_MAX: Final = 4096
+
+# One record. An item needs an LSN, and the header counts items in 32 bits.
+ITEMS_PER_RECORD_MAX: Final = 1_000_000
+EDGES_PER_RECORD_MAX: Final = 1024
+EDGES_PER_ITEM_MAX: Final = 16
+CONTROL_BYTES_MAX: Final = 64 * KIB
+
+# W3C Trace Context: an id is 16 or 8 bytes, not all zero; members over 128 characters are dropped first.
+TRACE_ID_BYTES: Final = 16
+SPAN_ID_BYTES: Final = 8
+TRACESTATE_BYTES_MAX: Final = 16 * KIB
+TRACESTATE_MEMBER_CHARACTERS_MAX: Final = 128
+
+# A remote clock further ahead than this is not merged (the record is stored all the same).
+HLC_MERGE_AHEAD_NS_MAX: Final = 500_000_000
+
+# Segments. The map is address space; the file is as long as what was written to it.
+SEGMENT_BYTES: Final = 64 * MIB
+SEGMENT_BYTES_MIN: Final = 1 * MIB
+SEGMENT_AGE_S: Final = 3600
+# Room past the roll size for one group and one largest record, with LMDB's page rounding.
+SEGMENT_MAP_SLACK_BYTES: Final = 2 * MESSAGE_BYTES_MAX
+SEGMENT_LOCK_BYTES: Final = 64 * KIB
+# A new store's first segment is written this far before it is used; the rest is only allocated.
+PREWRITE_FIRST_BYTES: Final = 16 * MIB
+PREWRITE_BYTES_PER_S_MIN: Final = 32 * MIB
+
+# Sessions whose last seq is remembered; the one unused for longest goes first.
+SESSIONS_MAX: Final = 4096
+INSTANCE_ID_BYTES: Final = 16
+# Producers (door, uid, pid or address) that share one SESSION record while the daemon runs.
+PRODUCERS_MAX: Final = 1024
+
+# A reader copies one batch and lets go.
+READ_BATCH_BYTES: Final = 4 * MIB
+READ_BATCH_RECORDS: Final = 1024
+
+# Commits that may fail in a row before the daemon gives up and lets its supervisor decide.
+COMMIT_FAILURES_MAX: Final = 3
+
+# A stop: answer what was accepted, save cursors, leave.
+STOP_GRACE_S: Final = 3.0
+STOP_WORKER_S: Final = 4.0
+
+# sun_path holds 108 bytes with its terminator.
+SOCKET_PATH_BYTES_MAX: Final = 107
+
+assert HELLO_BYTES_MAX < UNACKED_BYTES_MAX < MESSAGE_BYTES_MAX < INFLIGHT_BYTES_MAX
+assert GROUP_BYTES_MAX <= SEGMENT_MAP_SLACK_BYTES
+assert MESSAGE_BYTES_MAX + 4 * MIB < SEGMENT_MAP_SLACK_BYTES
+assert CONTROL_BYTES_MAX < SEGMENT_BYTES_MIN
+assert PREWRITE_FIRST_BYTES <= SEGMENT_BYTES

@@ -1,0 +1,117 @@
+"""Where the stages meet: one Protocol a seam, in the order of the flow, none with more than three methods.
+
+    receiver ─▶ Admission ─▶ Journal ─▶ ack
+                               │
+                Log ◀──────────┘ read by position
+                 └─▶ Sink
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sidespand.model import (
+    Admitted,
+    Delivery,
+    Gap,
+    Kind,
+    Peer,
+    Position,
+    Receipt,
+    Record,
+    SessionStep,
+)
+
+
+class Admission(Protocol):
+    """Decides what of a request may be stored."""
+
+    def admit(self, kind: Kind, body: bytes) -> Admitted:
+        """Return the storable part of one encoded OTLP request.
+
+        Args:
+            kind: SPANS, MARKS, LOGS or METRICS.
+            body: The request, decompressed, at most MESSAGE_BYTES_MAX bytes.
+
+        Returns:
+            At most one content. Its payload is ``body`` itself when every item is good, else the good rest serialised
+            anew. Nothing to store is not an error.
+
+        Raises:
+            InvalidRequest: The body does not parse, or every item in it is bad. Not retryable.
+            TooLarge: A count is over its limit. Not retryable.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Makes requests durable."""
+
+    async def append(
+        self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
+    ) -> Receipt:
+        """Make a request durable and say where it lies.
+
+        Returns after the commit that holds all of it has been flushed; it is in the journal wholly or not at all.
+
+        Args:
+            admitted: One content or more; without any, nothing is written unless ``step`` consumes a seq.
+            peer: Who handed it over; it becomes a SESSION record once.
+            step: Its place in a session; what was durable before is not written again.
+
+        Raises:
+            OutOfOrder: ``step.seq`` is more than one above the last durable one. Retryable.
+            PermissionRefused: The instance is bound to another uid. Not retryable.
+            Unavailable: The journal cannot take it now. Retryable; nothing was acknowledged.
+        """
+        ...
+
+    def last_seq(self, instance_id: bytes, uid: int | None) -> int:
+        """Return the highest durable seq of a client instance; 0 when it is unknown.
+
+        Raises:
+            PermissionRefused: The instance is bound to another uid. Not retryable.
+        """
+        ...
+
+    def newest_token(self) -> str:
+        """Return the token of the newest durable record."""
+        ...
+
+
+class Log(Protocol):
+    """The journal as its readers see it: an order of records with declared holes."""
+
+    def read(self, after: Position | None, upto: Position | None = None) -> Sequence[Record | Gap]:
+        """Return what follows ``after``, in log order, without gaps that are not named.
+
+        Args:
+            after: Exclusive; None for the oldest record that there is.
+            upto: Inclusive; None for all that is durable.
+
+        Returns:
+            Records and gaps of at most READ_BATCH_RECORDS and about READ_BATCH_BYTES; empty at the tail.
+        """
+        ...
+
+    def tail(self) -> Position | None:
+        """Return the position of the last durable item; None in an empty store."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every file."""
+        ...
+
+
+class Sink(Protocol):
+    """Carries records elsewhere."""
+
+    async def deliver(self, records: Sequence[Record]) -> Delivery:
+        """Hand records over, in LSN order, all of one lineage.
+
+        Delivered means that the other side holds them as durably as it promises to. The same records may come again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go; nothing is delivered afterwards."""
+        ...
