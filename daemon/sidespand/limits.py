@@ -18,6 +18,9 @@ INFLIGHT_BYTES_MAX: Final = 256 * MIB
 UNACKED_BYTES_MAX: Final = 8 * MIB
 # Below this a body is not worth a reservation of its own.
 CONNECTIONS_MAX: Final = 4096
+# A frame that has begun must go on; a client that hangs in the middle of one is let go.
+FRAME_STALL_S: Final = 30.0
+HTTP_STALL_S: Final = 30.0
 HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
 GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
 

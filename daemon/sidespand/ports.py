@@ -6,6 +6,7 @@
                  └─▶ Sink
 """
 
+from asyncio import Future
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -46,12 +47,13 @@ class Admission(Protocol):
 class Journal(Protocol):
     """Makes requests durable."""
 
-    async def append(
+    def append(
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
-    ) -> Receipt:
+    ) -> Future[Receipt]:
         """Make a request durable and say where it lies.
 
-        Returns after the commit that holds all of it has been flushed; it is in the journal wholly or not at all.
+        Takes its place in the order at once; the future is done after the commit that holds all of it has been
+        flushed. A request is in the journal wholly or not at all.
 
         Args:
             admitted: One content or more; without any, nothing is written unless ``step`` consumes a seq.
@@ -59,6 +61,7 @@ class Journal(Protocol):
             step: Its place in a session; what was durable before is not written again.
 
         Raises:
+            All of them come out of the future.
             OutOfOrder: ``step.seq`` is more than one above the last durable one. Retryable.
             PermissionRefused: The instance is bound to another uid. Not retryable.
             Unavailable: The journal cannot take it now. Retryable; nothing was acknowledged.

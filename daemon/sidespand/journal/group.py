@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sidespand.clock import Clock
 from sidespand.errors import Refused
-from sidespand.hlc import Hlc
+from sidespand.hlc import ZERO
 from sidespand.journal import keys
 from sidespand.journal.sessions import Sessions, decide
 from sidespand.journal.stamper import Draft, Sealed, Stamped, control, seal
@@ -53,7 +53,7 @@ class Group:
         self._producers = producers
         self.new_rows: dict[bytes, SessionRow] = {}
         self.new_producers: dict[tuple[Peer, bytes], int] = {}
-        self.outcomes: list[tuple[Future[Receipt], Receipt | Refused]] = []
+        self.outcomes: list[tuple[Pending, Receipt | Refused]] = []
 
     def add(self, pending: Pending) -> None:
         """Stamp one request, or note why it is refused or needs no writing."""
@@ -65,10 +65,10 @@ class Group:
                     row = self._sessions.row(step.instance_id, step.uid)
                 if not decide(row, step):
                     assert row is not None or step.seq <= step.acked_seq
-                    self.outcomes.append((pending.done, self._repeated(row, step)))
+                    self.outcomes.append((pending, self._repeated(row, step)))
                     return
             except Refused as refusal:
-                self.outcomes.append((pending.done, refusal))
+                self.outcomes.append((pending, refusal))
                 return
         receipt, stamped = self._stamp(pending)
         if step is not None:
@@ -81,7 +81,7 @@ class Group:
                 stamped.tag if stamped is not None else bytes(16),
                 self._clock.wall_ns(),
             )
-        self.outcomes.append((pending.done, receipt))
+        self.outcomes.append((pending, receipt))
 
     def add_control(self, sealed: Sealed) -> None:
         """Stamp a record of the recorder's own."""
@@ -110,7 +110,7 @@ class Group:
     def _stamp(self, pending: Pending) -> tuple[Receipt, Stamped | None]:
         head = self.draft
         if not pending.sealed:
-            return Receipt(0, 0, Hlc(0, 0), ""), None
+            return Receipt(0, 0, ZERO, ""), None
         seq = pending.step.seq if pending.step is not None else 0
         session = self._session(pending)
         placed = [head.stamp(sealed, session, seq) for sealed in pending.sealed]
@@ -137,6 +137,6 @@ class Group:
 
     def _repeated(self, row: SessionRow | None, step: SessionStep) -> Receipt:
         if row is None or row.last_seq != step.seq or not row.last_lsn:
-            return Receipt(0, 0, Hlc(0, 0), "", duplicate=True)
+            return Receipt(0, 0, ZERO, "", duplicate=True)
         token = encode(self.draft.lineage, row.last_lsn, row.stamp, row.tag)
         return Receipt(row.first_lsn, row.last_lsn, row.stamp, token, duplicate=True)

@@ -4,17 +4,14 @@ Order, each step before the next: own lock; manifest; sizes of files; head and l
 the generation's first transaction. What cannot be read stops the start, and nothing is ever reset.
 """
 
-import fcntl
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgpack
 
 from sidespand import __version__, platform
 from sidespand.clock import Clock
-from sidespand.errors import ConfigError, InUse, SidespanError, StoreUnreadable
+from sidespand.errors import ConfigError, SidespanError, StoreUnreadable
 from sidespand.hlc import ZERO
 from sidespand.journal import keys, record, spare
 from sidespand.journal import segment as segments
@@ -64,37 +61,6 @@ class Opened:
     head: Head
     sessions: Mapping[bytes, SessionRow]
     generation_row: tuple[bytes, bytes]
-
-
-class StoreLock:
-    """The flock that makes one process the recorder of a store, or the owner of a directory of sockets.
-
-    Args:
-        path: The lock file; it is made, never removed.
-        subject: What it guards, for the message.
-        key: The configuration key to change.
-
-    Raises:
-        InUse: Another process holds it.
-    """
-
-    def __init__(self, path: Path, subject: str, key: str) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
-            raise InUse(
-                f"{subject} is in use by process {owner or 'unknown'}",
-                hint=f"stop that process, or set another {key}",
-            ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Let another process have it."""
-        os.close(self._descriptor)
 
 
 def prepare_directory(layout: Layout, *, allow_remote: bool) -> None:

@@ -1,16 +1,17 @@
 """The journal of one recorder: takes admitted requests on the event loop, answers when they are durable."""
 
 import asyncio
-import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sidespand.clock import Clock
 from sidespand.errors import Refused, Unavailable
+from sidespand.hlc import ZERO
 from sidespand.journal import opening
 from sidespand.journal.group import Group, Pending
 from sidespand.journal.layout import Layout, Segment, register
-from sidespand.journal.opening import Options, StoreLock
+from sidespand.journal.opening import Options
 from sidespand.journal.segment import SegmentWriter, lock_path
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.spare import SpareMaker
@@ -18,9 +19,8 @@ from sidespand.journal.stamper import seal
 from sidespand.journal.state import Head
 from sidespand.journal.writer import JournalWriter
 from sidespand.limits import INFLIGHT_BYTES_MAX
+from sidespand.lock import FileLock
 from sidespand.model import Admitted, NodeIdentity, Peer, Position, Receipt, SessionStep
-
-_log = logging.getLogger(__name__)
 
 
 class JournalStore:
@@ -55,7 +55,7 @@ class JournalStore:
         self._committed = committed
         self._fatal = fatal
         opening.prepare_directory(self._layout, allow_remote=options.allow_remote)
-        self._lock = StoreLock(self._layout.lock_path, f"the store in {data_dir}", "data_dir")
+        self._lock = FileLock(self._layout.lock_path, f"the store in {data_dir}", "data_dir")
         try:
             opened = opening.open_store(self._layout, options, identity, clock)
         except BaseException:
@@ -108,27 +108,25 @@ class JournalStore:
         """Payload bytes that wait for their commit."""
         return self._inflight_bytes
 
-    async def append(
+    def append(
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
-    ) -> Receipt:
+    ) -> asyncio.Future[Receipt]:
         """Make a request durable and say where it lies; ``ports.Journal`` has the contract."""
+        assert self._loop is not None
+        done: asyncio.Future[Receipt] = self._loop.create_future()
         contents = admitted.contents
-        if not contents and step is None:
-            return self._nothing_stored()
         payload_bytes = sum(len(content.payload) for content in contents)
-        if self._closed or self._loop is None:
-            raise Unavailable("the daemon is stopping")
-        if self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
-            raise Unavailable("too many bytes wait for the disk")
-        done = self._loop.create_future()
-        sealed = [seal(content, self._clock) for content in contents]
-        self._inflight_bytes += payload_bytes
-        try:
+        if not contents and step is None:
+            done.set_result(self._completed(Receipt(0, 0, ZERO, "")))
+        elif self._closed:
+            done.set_exception(Unavailable("the daemon is stopping"))
+        elif self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
+            done.set_exception(Unavailable("too many bytes wait for the disk"))
+        else:
+            sealed = [seal(content, self._clock) for content in contents]
+            self._inflight_bytes += payload_bytes
             self._writer.submit(Pending(sealed, peer, step, payload_bytes, done))
-            receipt: Receipt = await asyncio.shield(done)
-        finally:
-            self._inflight_bytes -= payload_bytes
-        return receipt if receipt.token else self._nothing_stored(duplicate=receipt.duplicate)
+        return done
 
     def last_seq(self, instance_id: bytes, uid: int | None) -> int:
         """Return the highest durable seq of a client instance; 0 when it is unknown.
@@ -167,8 +165,11 @@ class JournalStore:
     def _segment_at(self, first_lsn: int) -> Segment:
         return Segment(self._head.ordinal, first_lsn, self._head.lineage)
 
-    def _nothing_stored(self, *, duplicate: bool = False) -> Receipt:
-        return Receipt(0, 0, self._head.stamp, self._head.token(), duplicate)
+    def _completed(self, receipt: Receipt) -> Receipt:
+        # Where nothing was stored, the sender still learns the node's newest token.
+        if receipt.token:
+            return receipt
+        return replace(receipt, stamp=self._head.stamp, token=self._head.token())
 
     def _report(self, group: Group, head: Head) -> None:
         assert self._loop is not None
@@ -180,11 +181,13 @@ class JournalStore:
 
     def _settle(self, group: Group, head: Head) -> None:
         self._head = head
-        for done, outcome in group.outcomes:
+        for pending, outcome in group.outcomes:
+            self._inflight_bytes -= pending.payload_bytes
+            done = pending.done
             if done.done():
                 continue
             if isinstance(outcome, Refused):
                 done.set_exception(outcome)
             else:
-                done.set_result(outcome)
+                done.set_result(self._completed(outcome))
         self._committed(self.position)

@@ -222,5 +222,5 @@ class JournalWriter:
 
     def _refuse(self, pendings: Sequence[Pending], refusal: Refused) -> None:
         group = Group(self._head, self._sessions, self._producers, self._clock)
-        group.outcomes = [(pending.done, refusal) for pending in pendings]
+        group.outcomes = [(pending, refusal) for pending in pendings]
         self._report(group, self._head)

@@ -1,0 +1,132 @@
+"""Admission of OTLP requests: one validating parse, one bounded pass over ids, nothing else.
+
+Attributes are not looked at. Whether a request holds tokens is asked of its raw bytes first, since nearly none does.
+Source: opentelemetry-proto, trace.proto, logs.proto and metrics.proto; the bounds on ids are W3C Trace Context's.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sidespand.admission.edges import find_edges, may_hold_tokens
+from sidespand.errors import InvalidRequest, TooLarge
+from sidespand.limits import ITEMS_PER_RECORD_MAX, SPAN_ID_BYTES, TRACE_ID_BYTES
+from sidespand.model import Admitted, Content, Kind
+
+_M = TypeVar("_M", bound=Message)
+_NO_TRACE_ID = bytes(TRACE_ID_BYTES)
+_NO_SPAN_ID = bytes(SPAN_ID_BYTES)
+_NOTHING = Admitted(())
+
+
+class OtlpAdmission:
+    """Admits the OTLP signals. Implements ``ports.Admission``; it holds no state."""
+
+    def admit(self, kind: Kind, body: bytes) -> Admitted:
+        """Return the storable part of one encoded request; ``ports.Admission`` has the contract."""
+        if not body:
+            return _NOTHING
+        return _ADMIT[kind](kind, body)
+
+
+def _admit_spans(kind: Kind, body: bytes) -> Admitted:
+    request = _parse(ExportTraceServiceRequest, body)
+    count = 0
+    bad: list[tuple[Any, int, str]] = []
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            spans = scope_spans.spans
+            for index, span in enumerate(spans):
+                trace_id = span.trace_id
+                span_id = span.span_id
+                if (
+                    len(trace_id) != TRACE_ID_BYTES
+                    or len(span_id) != SPAN_ID_BYTES
+                    or len(span.parent_span_id) not in (0, SPAN_ID_BYTES)
+                    or trace_id == _NO_TRACE_ID
+                    or span_id == _NO_SPAN_ID
+                ):
+                    bad.append((spans, index, _fault(span)))
+            count += len(spans)
+    return _admitted(kind, body, request, count, bad)
+
+
+def _admit_logs(kind: Kind, body: bytes) -> Admitted:
+    request = _parse(ExportLogsServiceRequest, body)
+    count = 0
+    bad: list[tuple[Any, int, str]] = []
+    for resource_logs in request.resource_logs:
+        for scope_logs in resource_logs.scope_logs:
+            logs = scope_logs.log_records
+            for index, log in enumerate(logs):
+                if len(log.trace_id) not in (0, TRACE_ID_BYTES):
+                    bad.append((logs, index, _length_fault("trace_id", log.trace_id, 16)))
+                elif len(log.span_id) not in (0, SPAN_ID_BYTES):
+                    bad.append((logs, index, _length_fault("span_id", log.span_id, 8)))
+            count += len(logs)
+    return _admitted(kind, body, request, count, bad)
+
+
+def _admit_metrics(kind: Kind, body: bytes) -> Admitted:
+    # Metrics are kept and passed on whole: one item a request.
+    request = _parse(ExportMetricsServiceRequest, body)
+    return _admitted(kind, body, request, 1 if request.resource_metrics else 0, [])
+
+
+_ADMIT: Mapping[Kind, Callable[[Kind, bytes], Admitted]] = {
+    Kind.SPANS: _admit_spans,
+    Kind.MARKS: _admit_spans,
+    Kind.LOGS: _admit_logs,
+    Kind.METRICS: _admit_metrics,
+}
+
+
+def _parse(message: type[_M], body: bytes) -> _M:
+    try:
+        return message.FromString(body)
+    except DecodeError as error:
+        raise InvalidRequest(f"not an {message.DESCRIPTOR.name}: {error}") from error
+
+
+def _admitted(
+    kind: Kind, body: bytes, request: Message, count: int, bad: list[tuple[Any, int, str]]
+) -> Admitted:
+    if count > ITEMS_PER_RECORD_MAX:
+        raise TooLarge(f"{count} items in one request, the limit is {ITEMS_PER_RECORD_MAX}")
+    reason = ""
+    if bad:
+        reason = f"{len(bad)} of {count} refused; the first: {bad[0][2]}"
+        if len(bad) == count:
+            raise InvalidRequest(reason)
+        for items, index, _ in reversed(bad):
+            del items[index]
+        body = request.SerializeToString()
+        count -= len(bad)
+    if not count:
+        return _NOTHING
+    if isinstance(request, ExportTraceServiceRequest) and may_hold_tokens(body):
+        edges, truncated = find_edges(request)
+        content = Content(kind, body, count, edges, truncated)
+    else:
+        content = Content(kind, body, count)
+    return Admitted((content,), len(bad), reason)
+
+
+def _fault(span: Any) -> str:
+    if len(span.trace_id) != TRACE_ID_BYTES:
+        return _length_fault("trace_id", span.trace_id, TRACE_ID_BYTES)
+    if len(span.span_id) != SPAN_ID_BYTES:
+        return _length_fault("span_id", span.span_id, SPAN_ID_BYTES)
+    if len(span.parent_span_id) not in (0, SPAN_ID_BYTES):
+        return _length_fault("parent_span_id", span.parent_span_id, SPAN_ID_BYTES)
+    return "trace_id is all zero" if span.trace_id == _NO_TRACE_ID else "span_id is all zero"
+
+
+def _length_fault(field: str, value: bytes, expected: int) -> str:
+    return f"{field} has {len(value)} bytes, not {expected}"

@@ -1,0 +1,53 @@
+"""``sidespan serve``: the daemon in the foreground."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from sidespand.errors import SidespanError
+
+# Flags that override a key of the configuration.
+_FLAGS = {
+    "data": ("data_dir", "DIR", "the store"),
+    "run": ("runtime_dir", "DIR", "the sockets"),
+    "otlp_grpc": ("receivers.otlp_grpc", "HOST:PORT|off", "OTLP over gRPC on TCP"),
+    "otlp_http": ("receivers.otlp_http", "HOST:PORT|off", "OTLP over HTTP on TCP"),
+}
+_EXIT_CONFIG = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``serve``."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+    for name, (_, metavar, text) in _FLAGS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    from sidespand.app.recorder import serve
+    from sidespand.config import load
+
+    flags = {
+        path: getattr(args, name)
+        for name, (path, _, _) in _FLAGS.items()
+        if getattr(args, name) is not None
+    }
+    try:
+        config = load(args.config, flags)
+        return serve(config, worker_arguments(args))
+    except SidespanError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return _EXIT_CONFIG
+
+
+def worker_arguments(args: argparse.Namespace) -> list[str]:
+    """Return the flags by which the worker reads the same configuration."""
+    arguments = ["--config", os.fspath(args.config)] if args.config is not None else []
+    for name in ("data", "run"):
+        if getattr(args, name) is not None:
+            arguments += [f"--{name}", getattr(args, name)]
+    return arguments

@@ -1,0 +1,143 @@
+"""Reads a configuration: every key is checked, and every fault is reported at once."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sidespand.config.keys import KEYS, Environment
+from sidespand.config.model import Config, SinkConfig
+from sidespand.errors import ConfigError
+from sidespand.limits import SOCKET_PATH_BYTES_MAX
+
+_SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+SOCKET_NAMES = ("ingest.sock", "grpc.sock", "http.sock", "api.sock")
+
+
+def default_path(environment: Environment) -> Path | None:
+    """Return the configuration file that is used when none is named; None when there is none."""
+    home = environment.get("XDG_CONFIG_HOME") or environment.get("HOME", "") + "/.config"
+    for candidate in (Path(home) / "sidespan/sidespan.toml", Path("/etc/sidespan/sidespan.toml")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load(
+    path: Path | None,
+    flags: Mapping[str, str] | None = None,
+    environment: Environment | None = None,
+) -> Config:
+    """Return the configuration: flags over environment over file over defaults.
+
+    Args:
+        path: The file; None for the default one, or none at all when there is none.
+        flags: Values by key path, as text.
+        environment: Variables; the process's own when None.
+
+    Raises:
+        ConfigError: Names every key that cannot be used. Nothing was opened.
+    """
+    variables = os.environ if environment is None else environment
+    source = path or default_path(variables)
+    faults: list[str] = []
+    tree = _read(source) if source is not None else {}
+    sinks = _sinks(tree.pop("sinks", {}), faults)
+    given = _flatten(tree)
+    _reject_unknown(given, faults)
+    fields = _fields(given, flags or {}, variables, faults)
+    if "runtime_dir" in fields:
+        _check_socket_paths(fields["runtime_dir"], faults)
+    if faults:
+        where = f"{source}: " if source is not None else ""
+        raise ConfigError(
+            where + "\n".join(faults),
+            hint="`sidespan config init` prints every key with its default",
+        )
+    return Config(source=source, sinks=sinks, **fields)
+
+
+def _fields(
+    given: Mapping[str, Any],
+    flags: Mapping[str, str],
+    variables: Environment,
+    faults: list[str],
+) -> dict[str, Any]:
+    fields = {}
+    for key in KEYS:
+        if key.path in flags:
+            origin, value = f"flag for {key.path}", flags[key.path]
+        elif key.variable in variables:
+            origin, value = f"environment {key.variable}", variables[key.variable]
+        elif key.path in given:
+            origin, value = key.path, given[key.path]
+        else:
+            fields[key.field] = key.default(variables)
+            continue
+        try:
+            fields[key.field] = key.parse(value)
+        except ValueError as error:
+            faults.append(f"{origin}: {error}, got {_shown(value)}")
+    return fields
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        with source.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror}", hint="name a file with --config FILE") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: {error}", hint="the file is TOML: https://toml.io") from error
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _reject_unknown(given: Mapping[str, Any], faults: list[str]) -> None:
+    known = [key.path for key in KEYS]
+    for path in given:
+        if path not in known:
+            near = difflib.get_close_matches(path, known, 1)
+            meant = f", did you mean {near[0]}?" if near else ""
+            faults.append(f"{path}: unknown key{meant}")
+
+
+def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
+    found: list[SinkConfig] = []
+    if not isinstance(tables, dict):
+        faults.append("sinks: expected tables such as [sinks.archive]")
+        return ()
+    for name, table in tables.items():
+        path = f"sinks.{name}"
+        if not _SINK_NAME.fullmatch(name):
+            faults.append(f"{path}: a sink's name is 1 to 64 of a-z, 0-9, - and _")
+        elif not isinstance(table, dict) or not isinstance(table.get("type"), str):
+            faults.append(f'{path}.type: missing; set it to "jsonl" or "otlp"')
+        else:
+            options = {key: value for key, value in table.items() if key != "type"}
+            found.append(SinkConfig(name, table["type"], options))
+    return tuple(found)
+
+
+def _check_socket_paths(runtime_dir: Path, faults: list[str]) -> None:
+    # A gRPC socket is bound under a private name beside its public one.
+    longest = max(len(os.fsencode(runtime_dir / f".{name}.9999999")) for name in SOCKET_NAMES)
+    if longest > SOCKET_PATH_BYTES_MAX:
+        over = longest - SOCKET_PATH_BYTES_MAX
+        faults.append(f"runtime_dir: {over} bytes too long for a socket path, {runtime_dir}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,39 @@
+"""One owner for a store, a directory of sockets, or a worker's files: a flock that ends with its process."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from sidespand.errors import InUse
+
+
+class FileLock:
+    """Held from construction until ``release`` or the process's end (flock(2)).
+
+    Args:
+        path: The lock file; it is made, never removed, and names its owner's pid.
+        subject: What it guards, for the message.
+        key: The configuration key to change.
+
+    Raises:
+        InUse: Another process holds it; it was not disturbed.
+        OSError: The file cannot be made.
+    """
+
+    def __init__(self, path: Path, subject: str, key: str) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise InUse(
+                f"{subject}: in use by process {owner or 'unknown'}",
+                hint=f"stop that process, or set another {key}",
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._descriptor)

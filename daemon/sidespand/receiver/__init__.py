@@ -1,0 +1,1 @@
+"""The doors: every way in which spans come to the recorder, and the answers they get."""

@@ -1,0 +1,134 @@
+"""The HTTP door: OTLP/HTTP, and what an operator asks of the recorder.
+
+Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP": paths, media types, Status bodies, Retry-After.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from sidespand.config import Address
+from sidespand.errors import SidespanError
+from sidespand.model import Kind, Peer
+from sidespand.receiver.http_protocol import HttpProtocol, Request, Response, whole_body
+from sidespand.receiver.intake import Intake
+from sidespand.receiver.listener import UnixPath, listen_tcp
+from sidespand.receiver.otlp_answer import otlp_answer
+from sidespand.receiver.refusal import Refusal, refusal_of
+from sidespand.telemetry import CONTENT_TYPE, Telemetry
+
+_log = logging.getLogger(__name__)
+_PROTOBUF = "application/x-protobuf"
+_TEXT = "text/plain; charset=utf-8"
+TOKEN_HEADER = "sidespan-token"
+_NOT_OFFERED = 415
+
+_SIGNALS: Mapping[str, Kind] = {
+    "/v1/traces": Kind.SPANS,
+    "/v1/logs": Kind.LOGS,
+    "/v1/metrics": Kind.METRICS,
+}
+
+
+class HttpDoor:
+    """One HTTP server on a Unix socket and, if asked for, a TCP address.
+
+    Args:
+        intake: Where OTLP requests go.
+        telemetry: What ``/metrics`` shows.
+        ready: Tells whether the recorder can accept durably now.
+        message_bytes_max: Of a body, before and after decompression.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        telemetry: Telemetry,
+        ready: Callable[[], bool],
+        message_bytes_max: int,
+    ) -> None:
+        self._intake = intake
+        self._telemetry = telemetry
+        self._ready = ready
+        self._message_bytes_max = message_bytes_max
+        self._connections: set[HttpProtocol] = set()
+        self._servers: list[asyncio.Server] = []
+        self._unix: UnixPath | None = None
+
+    async def open(self, unix: UnixPath, tcp: Address | None) -> int:
+        """Listen; return the TCP port, 0 without one.
+
+        Raises:
+            InUse: The port has another owner. Nothing was disturbed.
+        """
+        loop = asyncio.get_running_loop()
+        port = 0
+        if tcp is not None:
+            listener = listen_tcp(tcp, "receivers.otlp_http")
+            port = listener.getsockname()[1]
+            self._servers.append(await loop.create_server(self._protocol, sock=listener))
+        self._unix = unix
+        self._servers.append(await loop.create_unix_server(self._protocol, sock=unix.listen()))
+        return port
+
+    async def close(self) -> None:
+        """Take no new connection, answer what is under way, close."""
+        if self._unix is not None:
+            self._unix.discard()
+        for server in self._servers:
+            server.close()
+        await asyncio.gather(*(connection.finish() for connection in list(self._connections)))
+
+    def _protocol(self) -> HttpProtocol:
+        def changed(step: int) -> None:
+            if step > 0:
+                self._connections.add(protocol)
+            else:
+                self._connections.discard(protocol)
+            self._telemetry.connections.labels("http").set(len(self._connections))
+
+        protocol = HttpProtocol(self._serve, self._message_bytes_max, changed)
+        return protocol
+
+    async def _serve(self, request: Request, peer: Peer) -> Response:
+        try:
+            if request.failed is not None:
+                raise request.failed
+            kind = _SIGNALS.get(request.path)
+            if kind is not None:
+                return await self._export(kind, request, peer)
+            return self._operate(request)
+        except Exception as error:
+            if not isinstance(error, SidespanError):
+                _log.exception("an HTTP request failed")
+            return _refused(refusal_of(error))
+
+    async def _export(self, kind: Kind, request: Request, peer: Peer) -> Response:
+        if request.method != "POST":
+            return Response(405, b"POST an OTLP request here\n", _TEXT, (("allow", "POST"),))
+        media_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != _PROTOBUF.encode():
+            text = f"content-type must be {_PROTOBUF}\n"
+            return Response(_NOT_OFFERED, text.encode(), _TEXT)
+        body = whole_body(request, self._message_bytes_max)
+        accepted = await self._intake.take(((kind, body),), peer)
+        return Response(200, otlp_answer(kind, accepted), _PROTOBUF, ((TOKEN_HEADER, accepted.receipt.token),))
+
+    def _operate(self, request: Request) -> Response:
+        if request.path not in ("/metrics", "/healthz", "/readyz"):
+            known = ", ".join((*_SIGNALS, "/metrics", "/healthz", "/readyz"))
+            return Response(404, f"not found; here are {known}\n".encode(), _TEXT)
+        if request.method != "GET":
+            return Response(405, b"GET only\n", _TEXT, (("allow", "GET"),))
+        if request.path == "/metrics":
+            return Response(200, self._telemetry.exposition(), CONTENT_TYPE)
+        if request.path == "/healthz" or self._ready():
+            return Response(200, b"ok\n", _TEXT)
+        return Response(503, b"not ready to accept durably\n", _TEXT, (("retry-after", "1"),))
+
+
+def _refused(refusal: Refusal) -> Response:
+    headers: tuple[tuple[str, str], ...] = ()
+    if refusal.retry_after_ms:
+        headers = (("retry-after", str(-(-refusal.retry_after_ms // 1000))),)
+    return Response(refusal.http_status, refusal.status(), _PROTOBUF, headers)

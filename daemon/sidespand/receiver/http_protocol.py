@@ -1,0 +1,289 @@
+"""HTTP/1.1 for small requests with large bodies, on httptools' parser.
+
+A protocol of our own rather than a general server, because the body's size must be judged before it is read and the
+answer waits for a disk: docs/benchmarks.md has what that is worth. Requests of one connection are answered in order.
+Source: RFC 9112.
+"""
+
+import asyncio
+import logging
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import httptools
+
+from sidespand import platform
+from sidespand.errors import InvalidRequest, TooLarge
+from sidespand.limits import HTTP_HEADER_BYTES_MAX, HTTP_STALL_S
+from sidespand.model import Peer
+
+_log = logging.getLogger(__name__)
+_REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
+_GZIP_WINDOW = 31
+_PIPELINE_MAX = 16
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as it came in.
+
+    Args:
+        method: Upper case.
+        path: Without query.
+        headers: Names in lower case; the last of several wins.
+        body: Decompressed when ``whole`` made it.
+        failed: Why it cannot be served; its body was not kept.
+    """
+
+    method: str = ""
+    path: str = ""
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+    keep_alive: bool = True
+    failed: TooLarge | InvalidRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered."""
+
+    status: int
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Serve = Callable[[Request, Peer], Awaitable[Response]]
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        serve: Answers a request; it must not raise.
+        body_bytes_max: Of a body, before and after decompression.
+        changed: Called with +1 and -1 as connections come and go.
+        stall_s: How long a begun request may wait for its rest, in seconds.
+    """
+
+    def __init__(
+        self,
+        serve: Serve,
+        body_bytes_max: int,
+        changed: Callable[[int], None],
+        stall_s: float = HTTP_STALL_S,
+    ) -> None:
+        self._serve = serve
+        self._body_bytes_max = body_bytes_max
+        self._changed = changed
+        self._stall_s = stall_s
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._peer = Peer("http")
+        self._request = Request()
+        self._chunks: list[bytes] = []
+        self._body_bytes = 0
+        self._header_bytes = 0
+        self._url = b""
+        self._queue: deque[Request] = deque()
+        self._serving: asyncio.Task[None] | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._begun = False
+        self._closing = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learn who is there."""
+        # uvloop's transports have the methods of asyncio.Transport without its name.
+        self._transport = transport = cast("asyncio.Transport", transport)
+        self._changed(1)
+        name = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self._peer = Peer("http", address=str(name[0]))
+        else:
+            credentials = platform.peer_credentials(transport.get_extra_info("socket"))
+            self._peer = Peer("http", credentials.uid, credentials.pid)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; whole requests are queued by the callbacks below."""
+        if self._closing:
+            return
+        self._begun = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("protocol upgrades are not offered")
+        except httptools.HttpParserError as error:
+            self._fail(f"not HTTP: {error}")
+        self._watch_stall()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; what it sent is decided all the same."""
+        self._closing = True
+        self._changed(-1)
+        if self._stall is not None:
+            self._stall.cancel()
+
+    async def finish(self) -> None:
+        """Answer what is under way, then close."""
+        self._closing = True
+        if self._serving is not None:
+            await asyncio.wait([self._serving])
+        if self._transport is not None:
+            self._transport.close()
+
+    def on_message_begin(self) -> None:
+        """Start a request (parser callback)."""
+        self._request = Request()
+        self._chunks = []
+        self._body_bytes = 0
+        self._header_bytes = 0
+        self._url = b""
+
+    def on_url(self, url: bytes) -> None:
+        """Keep the target (parser callback)."""
+        self._url += url
+        self._count_header(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field (parser callback)."""
+        self._request.headers[name.lower()] = value
+        self._count_header(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        """Judge the body before it is read (parser callback)."""
+        request = self._request
+        request.method = self._parser.get_method().decode("ascii")
+        request.keep_alive = self._parser.should_keep_alive()
+        try:
+            request.path = httptools.parse_url(self._url).path.decode("ascii")
+        except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+            request.failed = InvalidRequest("the request target is not a URL")
+        length = request.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._body_bytes_max:
+            self._refuse_body()
+        elif request.headers.get(b"expect", b"").lower() == b"100-continue":
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, chunk: bytes) -> None:
+        """Keep a piece of the body while it is within bounds (parser callback)."""
+        self._body_bytes += len(chunk)
+        if self._request.failed is not None:
+            return
+        if self._body_bytes > self._body_bytes_max:
+            self._refuse_body()
+        else:
+            self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Queue the request (parser callback)."""
+        self._begun = False
+        self._request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks = []
+        self._enqueue(self._request)
+
+    def _enqueue(self, request: Request) -> None:
+        self._queue.append(request)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.get_running_loop().create_task(self._answer_queue())
+        elif len(self._queue) >= _PIPELINE_MAX and self._transport is not None:
+            self._transport.pause_reading()
+
+    async def _answer_queue(self) -> None:
+        while self._queue:
+            request = self._queue.popleft()
+            response = await self._serve(request, self._peer)
+            keep = request.keep_alive and request.failed is None and not self._closing
+            self._respond(response, keep_alive=keep)
+            if not keep:
+                self._closing = True
+                self._queue.clear()
+        if self._transport is None:
+            return
+        if self._closing:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _respond(self, response: Response, *, keep_alive: bool) -> None:
+        head = [
+            b"HTTP/1.1 %d %s" % (response.status, _REASONS[response.status]),
+            b"content-type: " + response.content_type.encode("ascii"),
+            b"content-length: %d" % len(response.body),
+        ]
+        head.extend(f"{name}: {value}".encode("latin-1") for name, value in response.headers)
+        if not keep_alive:
+            head.append(b"connection: close")
+        self._write(b"\r\n".join((*head, b"", response.body)))
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HTTP_HEADER_BYTES_MAX:
+            raise ValueError("header fields are too large")
+
+    def _refuse_body(self) -> None:
+        # The rest of the body is not worth reading: answer now, then close.
+        self._chunks = []
+        self._request.failed = TooLarge(f"the body is over {self._body_bytes_max} bytes")
+        self._enqueue(self._request)
+        self._closing = True
+
+    def _fail(self, reason: str) -> None:
+        request = Request(failed=InvalidRequest(reason))
+        self._closing = True
+        _log.info("http client %s: %s", self._peer.address or self._peer.pid, reason)
+        self._enqueue(request)
+
+    def _watch_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if self._begun and not self._closing:
+            self._stall = asyncio.get_running_loop().call_later(self._stall_s, self._on_stall)
+
+    def _on_stall(self) -> None:
+        who = self._peer.address or f"pid {self._peer.pid}"
+        _log.warning("http client %s closed: no rest of its request for %g s", who, self._stall_s)
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+def whole_body(request: Request, bytes_max: int) -> bytes:
+    """Return the body without its content coding.
+
+    Raises:
+        TooLarge: It is over ``bytes_max`` after decompression; no more than that was made of it.
+        InvalidRequest: The coding is unknown, or the body is not of it.
+    """
+    coding = request.headers.get(b"content-encoding", b"identity").lower()
+    if coding in (b"identity", b""):
+        return request.body
+    if coding != b"gzip":
+        raise InvalidRequest(f"content-encoding: {coding[:32]!r} is not gzip")
+    inflate = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        body = inflate.decompress(request.body, bytes_max + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"the body is not gzip: {error}") from error
+    if len(body) > bytes_max:
+        raise TooLarge(f"the body is over {bytes_max} bytes after decompression")
+    if not inflate.eof:
+        raise InvalidRequest("the gzip body is cut short")
+    return body
