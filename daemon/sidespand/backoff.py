@@ -1,4 +1,4 @@
-"""The wait before the next try: doubling, bounded, and spread so that many senders do not come back at once."""
+"""The wait before the next try: doubling, bounded, and spread so that senders do not march alike."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ class Clock(Protocol):
         ...
 
     def boottime_ns(self) -> int:
-        """Return nanoseconds since boot, suspended time included; never steps back while the kernel runs."""
+        """Return nanoseconds since boot, suspended time included; it never steps back."""
         ...
 
     def random_bytes(self, count: int) -> bytes:

@@ -15,7 +15,8 @@
     │       └── JournalFailed  the commit failed; nothing of it was acked    retryable
     └── ProtocolViolation      the peer left the frame protocol              not retryable
 
-A programmer's error is an ``assert``, never a leaf of this tree. What a sink answers is a value, not an error.
+A programmer's error is an ``assert``, never a leaf of this tree. What a sink answers is a value,
+not an error.
 """
 
 

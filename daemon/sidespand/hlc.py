@@ -1,8 +1,9 @@
-"""The hybrid logical clock: a stamp that only rises, near physical time, and past every stamp it has seen.
+"""The hybrid logical clock: a stamp that only rises, near physical time, past all it has seen.
 
 Pure functions on ``Hlc`` values; whoever holds the current value decides when it is kept.
-Source: Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent Snapshots in
-Globally Distributed Databases", 2014, section 3 (the rules for send, local and receive events).
+Source: Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent Snapshots
+    in Globally Distributed Databases", 2014, section 3 (the rules for send, local and receive
+    events).
 
 A stamp orders for display and refutes ("b cannot have caused a"). It never proves "before".
 """
@@ -17,7 +18,8 @@ class Hlc(NamedTuple):
     """A stamp; tuples compare as the clock does.
 
     Args:
-        wall_ns: Nanoseconds since the Unix epoch, 0 to 2**64 - 1: some node's real reading, or one carried over.
+        wall_ns: Nanoseconds since the Unix epoch, 0 to 2**64 - 1: some node's real reading, or one
+            carried over.
         logical: Events at that reading before this one, 0 to 2**32 - 1.
     """
 
@@ -44,12 +46,12 @@ def merge(last: Hlc, remote: Hlc, wall_ns: int) -> Hlc:
 
 
 def too_far_ahead(remote: Hlc, wall_ns: int, ahead_ns_max: int) -> bool:
-    """Tell whether ``remote`` leads ``wall_ns`` by more than ``ahead_ns_max``; exactly that much is not too far."""
+    """Tell whether ``remote`` leads ``wall_ns`` by more than ``ahead_ns_max``."""
     return remote.wall_ns - wall_ns > ahead_ns_max
 
 
 def with_room(first: Hlc, count: int) -> Hlc:
-    """Return ``first``, carried into the wall when ``count`` stamps from it on would overflow the logical part."""
+    """Return ``first``, carried into the wall when ``count`` stamps from it on would overflow."""
     assert 1 <= count <= LOGICAL_MAX
     if first.logical + count - 1 > LOGICAL_MAX:
         return Hlc(first.wall_ns + 1, 0)
@@ -62,7 +64,7 @@ def nth(first: Hlc, index: int) -> Hlc:
 
 
 def text(stamp: Hlc) -> str:
-    """Return ``wall_ns.%010d``; texts of equal length walls sort as the stamps do (until the year 2286)."""
+    """Return ``wall_ns.%010d``; such texts sort as the stamps do, until the year 2286."""
     return f"{stamp.wall_ns}.{stamp.logical:010d}"
 
 

@@ -27,6 +27,8 @@ GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
 # A group commit: enough to amortise two flushes, little enough to keep its latency near theirs.
 GROUP_BYTES_MAX: Final = 4 * MIB
 GROUP_RECORDS_MAX: Final = 4096
+# How long a group waits for company when the one before it had some.
+GROUP_GATHER_S: Final = 0.001
 
 # One record. An item needs an LSN, and the header counts items in 32 bits.
 ITEMS_PER_RECORD_MAX: Final = 1_000_000
@@ -34,7 +36,8 @@ EDGES_PER_RECORD_MAX: Final = 1024
 EDGES_PER_ITEM_MAX: Final = 16
 CONTROL_BYTES_MAX: Final = 64 * KIB
 
-# W3C Trace Context: an id is 16 or 8 bytes, not all zero; members over 128 characters are dropped first.
+# W3C Trace Context: an id is 16 or 8 bytes, not all zero; members over 128 characters are dropped
+# first.
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 TRACESTATE_BYTES_MAX: Final = 16 * KIB
@@ -46,7 +49,11 @@ HLC_MERGE_AHEAD_NS_MAX: Final = 500_000_000
 # Segments. The map is address space; the file is as long as what was written to it.
 SEGMENT_BYTES: Final = 64 * MIB
 SEGMENT_BYTES_MIN: Final = 1 * MIB
+# Trim frees whole segments, and a reader maps one at a time into its address space.
+SEGMENT_BYTES_MAX: Final = 16 * GIB
 SEGMENT_AGE_S: Final = 3600
+# A new file for every commit would be all cost.
+SEGMENT_AGE_S_MIN: Final = 1
 # Room past the roll size for one group and one largest record, with LMDB's page rounding.
 SEGMENT_MAP_SLACK_BYTES: Final = 2 * MESSAGE_BYTES_MAX
 SEGMENT_LOCK_BYTES: Final = 64 * KIB
@@ -64,12 +71,53 @@ PRODUCERS_MAX: Final = 1024
 READ_BATCH_BYTES: Final = 4 * MIB
 READ_BATCH_RECORDS: Final = 1024
 
+# One delivery of a sink, its stamps included. Collectors take 4 MiB in one request by default.
+DELIVERY_BYTES_MAX: Final = 2 * MIB
+# What a sink adds to an item: two attributes whose values are numbers of at most 20 digits.
+STAMP_BYTES_MAX: Final = 128
+# After a pause, small commits are awaited so that they are delivered together.
+SINK_COALESCE_S: Final = 0.1
+# How far a busy sink's cursor file may be behind: what comes again after a crash.
+CURSOR_SAVE_S: Final = 0.25
+CURSOR_FILE_BYTES_MAX: Final = 4 * KIB
+# No peer silences a sink for longer than this.
+SINK_RETRY_AFTER_S_MAX: Final = 300.0
+# A peer's words in a log line.
+SINK_REASON_CHARACTERS_MAX: Final = 256
+# OTLP: a response is at most this long.
+SINK_RESPONSE_BYTES_MAX: Final = 4 * MIB
+# Lines of a file that one flush covers: what a power cut may leave as holes.
+LINES_BYTES_MAX: Final = 4 * MIB
+# Spans that are encoded before other sinks get their turn.
+SPANS_PER_TURN: Final = 64
+
+# Between recorder and worker: a message names every sink, and several are sent together.
+CHANNEL_MESSAGE_BYTES_MAX: Final = 1 * MIB
+CHANNEL_TICK_S: Final = 0.02
+SINK_FIGURES_S: Final = 1.0
+
+# An id in a question: fewer digits would name too much. What an ambiguous one lists.
+ID_PREFIX_CHARACTERS_MIN: Final = 6
+ID_CANDIDATES_MAX: Final = 10
+# Looking for one trace goes on for so long after its last span that was met; decoding is rare here.
+FIND_QUIET_BYTES: Final = 256 * MIB
+# A list decodes all that it walks over, about 100 MB a second.
+LIST_QUIET_BYTES: Final = 16 * MIB
+LIST_BYTES_MAX: Final = 128 * MIB
+# Spans of one trace that are held in memory to draw it, and services that a list names.
+TRACE_SPANS_MAX: Final = 50_000
+SUMMARY_SERVICES_MAX: Final = 16
+# One line of a terminal holds less; longer names of spans are cut.
+TEXT_CHARACTERS_MAX: Final = 200
+
 # Commits that may fail in a row before the daemon gives up and lets its supervisor decide.
 COMMIT_FAILURES_MAX: Final = 3
 
 # A stop: answer what was accepted, save cursors, leave.
 STOP_GRACE_S: Final = 3.0
 STOP_WORKER_S: Final = 4.0
+# A worker that ran this long before it ended starts its back-off anew.
+WORKER_STEADY_S: Final = 60.0
 
 # sun_path holds 108 bytes with its terminator.
 SOCKET_PATH_BYTES_MAX: Final = 107
@@ -77,5 +125,7 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 assert HELLO_BYTES_MAX < UNACKED_BYTES_MAX < MESSAGE_BYTES_MAX < INFLIGHT_BYTES_MAX
 assert GROUP_BYTES_MAX <= SEGMENT_MAP_SLACK_BYTES
 assert MESSAGE_BYTES_MAX + 4 * MIB < SEGMENT_MAP_SLACK_BYTES
+assert DELIVERY_BYTES_MAX <= READ_BATCH_BYTES
 assert CONTROL_BYTES_MAX < SEGMENT_BYTES_MIN
+assert LIST_QUIET_BYTES < LIST_BYTES_MAX < FIND_QUIET_BYTES
 assert PREWRITE_FIRST_BYTES <= SEGMENT_BYTES

@@ -1,4 +1,4 @@
-"""One owner for a store, a directory of sockets, or a worker's files: a flock that ends with its process."""
+"""One owner for a store, for sockets, for a worker's files: a flock that ends with its process."""
 
 import fcntl
 import os

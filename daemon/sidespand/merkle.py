@@ -24,7 +24,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def append(hashes: list[bytes], size: int, leaf: bytes) -> None:
     """Extend in place the compact range ``hashes`` of a tree of ``size`` leaves by one leaf hash.
 
-    Each trailing one bit of ``size`` is a perfect subtree that the new leaf completes into a larger one.
+    Each trailing one bit of ``size`` is a perfect subtree that the new leaf completes into a larger
+    one.
     """
     while size & 1:
         leaf = sha256(b"\x01" + hashes.pop() + leaf).digest()

@@ -135,7 +135,8 @@ class SessionStep:
     Args:
         instance_id: 16 bytes, drawn by the client process.
         seq: 1 for the first request of the instance, then without gaps.
-        acked_seq: The highest seq whose acknowledgement the client holds: where an instance that the store does not
+        acked_seq: The highest seq whose acknowledgement the client holds: where an instance that
+            the store does not
             know goes on.
         uid: Whom the instance is bound to; None where the door cannot know.
     """

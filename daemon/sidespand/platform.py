@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from sidespand.errors import ConfigError
 
-_UCRED = struct.Struct("3i")
+# struct ucred: pid_t is signed, uid_t and gid_t are not.
+_UCRED = struct.Struct("iII")
 _PR_SET_PDEATHSIG = 1
 _REMOTE_FILESYSTEMS = {
     0x6969: "nfs",
@@ -31,12 +32,24 @@ class Credentials(NamedTuple):
     gid: int
 
 
+# PyDLL keeps the GIL: the search is shorter than handing it over.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_memmem = _libc.memmem
+_memmem.restype = ctypes.c_void_p
+_memmem.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
+
+
+def contains(haystack: bytes, needle: bytes) -> bool:
+    """Tell whether ``needle`` is in ``haystack``, several times faster than ``in`` on span data."""
+    return _memmem(haystack, len(haystack), needle, len(needle)) is not None
+
+
 def require_linux() -> None:
     """Raise ConfigError elsewhere than on Linux."""
     if not sys.platform.startswith("linux"):
         raise ConfigError(
             f"the Sidespan daemon runs on Linux, this is {sys.platform}",
-            hint="the client library works here: point SIDESPAN_SOCKET or an OTLP endpoint at a Linux host",
+            hint="the client library works here; point it at the daemon of a Linux host",
         )
 
 
@@ -58,7 +71,7 @@ def boottime_ns() -> int:
 
 
 def allocate(descriptor: int, size_bytes: int) -> None:
-    """Reserve the file's first ``size_bytes`` on disk, so that writing there cannot meet a full disk.
+    """Reserve the file's first ``size_bytes``, so that writing there cannot meet a full disk.
 
     Raises:
         OSError: ENOSPC and the like; the file may be longer than before.
@@ -67,11 +80,10 @@ def allocate(descriptor: int, size_bytes: int) -> None:
 
 
 def remote_filesystem(path: Path) -> str | None:
-    """Return the name of the network or user-space file system that holds ``path``; None for a local one."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    """Return the name of the network file system that holds ``path``; None for a local one."""
     # struct statfs is below 256 bytes on every Linux; f_type is its first word.
     buffer = ctypes.create_string_buffer(256)
-    if libc.statfs(os.fsencode(path), buffer) != 0:
+    if _libc.statfs(os.fsencode(path), buffer) != 0:
         return None
     word = struct.unpack_from("@l", buffer.raw)[0]
     return _REMOTE_FILESYSTEMS.get(word & 0xFFFFFFFF)
@@ -85,8 +97,7 @@ def free_bytes(path: Path) -> int:
 
 def die_with_parent(signal_number: int) -> None:
     """Ask the kernel for ``signal_number`` when this process's parent thread ends (prctl(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
 def sync_directory(path: Path) -> None:

@@ -1,13 +1,14 @@
-"""Where the stages meet: one Protocol a seam, in the order of the flow, none with more than three methods.
+"""Where the stages meet: one Protocol a seam, in the order of the flow, of three methods at most.
 
-    receiver ─▶ Admission ─▶ Journal ─▶ ack
-                               │
-                Log ◀──────────┘ read by position
-                 └─▶ Sink
+receiver ─▶ Admission ─▶ Journal ─▶ ack
+                           │
+            Log ◀──────────┘ read by position
+             └─▶ Sink
 """
 
 from asyncio import Future
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from sidespand.model import (
@@ -34,8 +35,8 @@ class Admission(Protocol):
             body: The request, decompressed, at most MESSAGE_BYTES_MAX bytes.
 
         Returns:
-            At most one content. Its payload is ``body`` itself when every item is good, else the good rest serialised
-            anew. Nothing to store is not an error.
+            At most one content. Its payload is ``body`` itself when every item is good, else the
+            good rest serialised anew. Nothing to store is not an error.
 
         Raises:
             InvalidRequest: The body does not parse, or every item in it is bad. Not retryable.
@@ -52,11 +53,12 @@ class Journal(Protocol):
     ) -> Future[Receipt]:
         """Make a request durable and say where it lies.
 
-        Takes its place in the order at once; the future is done after the commit that holds all of it has been
-        flushed. A request is in the journal wholly or not at all.
+        Takes its place in the order at once; the future is done after the commit that holds all of
+        it has been flushed. A request is in the journal wholly or not at all.
 
         Args:
-            admitted: One content or more; without any, nothing is written unless ``step`` consumes a seq.
+            admitted: One content or more; without any, nothing is written unless ``step`` consumes
+                a seq.
             peer: Who handed it over; it becomes a SESSION record once.
             step: Its place in a session; what was durable before is not written again.
 
@@ -92,7 +94,8 @@ class Log(Protocol):
             upto: Inclusive; None for all that is durable.
 
         Returns:
-            Records and gaps of at most READ_BATCH_RECORDS and about READ_BATCH_BYTES; empty at the tail.
+            Records and gaps of at most READ_BATCH_RECORDS and about READ_BATCH_BYTES; empty at the
+            tail.
         """
         ...
 
@@ -108,10 +111,16 @@ class Log(Protocol):
 class Sink(Protocol):
     """Carries records elsewhere."""
 
+    @property
+    def kinds(self) -> AbstractSet[Kind]:
+        """The kinds of records that it takes; it is handed no others."""
+        ...
+
     async def deliver(self, records: Sequence[Record]) -> Delivery:
         """Hand records over, in LSN order, all of one lineage.
 
-        Delivered means that the other side holds them as durably as it promises to. The same records may come again.
+        Delivered means that the other side holds them as durably as it promises to. The same
+        records may come again.
         """
         ...
 

@@ -66,7 +66,9 @@ class Telemetry:
             registry, "delivered_items", "Items that the sink took, since the worker started."
         )
         self.sink_rejected = _sink_gauge(
-            registry, "rejected_items", "Items that the sink refused for good, since the worker started."
+            registry,
+            "rejected_items",
+            "Items that the sink refused for good, since the worker started.",
         )
         self.sink_retries = _sink_gauge(
             registry, "retries", "Deliveries that had to be tried again, since the worker started."

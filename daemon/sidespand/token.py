@@ -1,12 +1,12 @@
-"""The token: a position in a node's log and 16 unpredictable bytes of its leaf, small enough for ``tracestate``.
+"""The token: a position in a node's log and 16 unpredictable bytes of its leaf, for ``tracestate``.
 
     token   = "1-" lineage "-" lsn "-" hlc "-" tag
     lineage = 16 lower hex   lsn = 1 to 16 lower hex without leading zero
     hlc     = 24 lower hex (wall_ns 16, logical 8)   tag = 32 lower hex
 
-The member is ``sidespan=<token>``, at most 102 characters: W3C Trace Context (section 3.3.1.5) drops members
-over 128 first. Whoever can show a token has seen something that was committed at that position, or knows
-somebody who has. Parsing takes hostile text and never raises.
+The member is ``sidespan=<token>``, at most 102 characters: W3C Trace Context (section 3.3.1.5)
+drops members over 128 first. Whoever can show a token has seen something that was committed at that
+position, or knows somebody who has. Parsing takes hostile text and never raises.
 """
 
 import re
@@ -59,7 +59,7 @@ def decode(text: str) -> Token | None:
 
 
 def find_member(tracestate: str) -> str | None:
-    """Return the text of our own ``tracestate`` member, well-formed or not; None when there is none.
+    """Return the text of our own member, well-formed or not; None when there is none.
 
     The first of several wins: W3C puts the newest to the left.
     """

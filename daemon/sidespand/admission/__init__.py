@@ -1,4 +1,4 @@
-"""Admission: decides from a request's bytes what may be stored, and reads of it only what that takes."""
+"""Admission: decides from a request's bytes what may be stored, reading no more than that takes."""
 
 from sidespand.admission.otlp import OtlpAdmission
 

@@ -1,7 +1,9 @@
 """Admission of OTLP requests: one validating parse, one bounded pass over ids, nothing else.
 
-Attributes are not looked at. Whether a request holds tokens is asked of its raw bytes first, since nearly none does.
-Source: opentelemetry-proto, trace.proto, logs.proto and metrics.proto; the bounds on ids are W3C Trace Context's.
+Attributes are not looked at. Whether a request holds tokens is asked of its raw bytes first, since
+nearly none does.
+Source: opentelemetry-proto, trace.proto, logs.proto and metrics.proto; the bounds on ids are W3C
+    Trace Context's.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,6 +21,7 @@ class Readiness:
     ready: bool = False
 
     def __call__(self) -> bool:
+        """Tell it to whoever asks."""
         return self.ready
 
 
@@ -70,13 +71,11 @@ class Doors:
             raise
 
     async def close(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Take nothing new; answer what was accepted, within ``grace_s`` where the door needs a bound."""
+        """Take nothing new; answer what was accepted, gRPC within ``grace_s``."""
         self._ingest_path.discard()
         if self._ingest is not None:
             self._ingest.close()
-        await asyncio.gather(
-            self._sessions.drain(), self._http.close(), self._grpc.close(grace_s)
-        )
+        await asyncio.gather(self._sessions.drain(), self._http.close(), self._grpc.close(grace_s))
 
     async def _open(self) -> list[str]:
         runtime = self._config.runtime_dir
@@ -87,7 +86,10 @@ class Doors:
             self._sessions.protocol, sock=self._ingest_path.listen()
         )
         opened = [f"unix:{runtime / name}" for name in ("ingest.sock", "grpc.sock", "http.sock")]
-        for address, port in ((self._config.otlp_grpc, grpc_port), (self._config.otlp_http, http_port)):
+        for address, port in (
+            (self._config.otlp_grpc, grpc_port),
+            (self._config.otlp_http, http_port),
+        ):
             if address is not None:
                 opened.append(str(Address(address.host, port)))
         return opened

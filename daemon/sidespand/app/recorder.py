@@ -1,20 +1,19 @@
-"""The recorder process: opens the journal, starts the worker, opens the doors, and closes them in reverse."""
+"""The recorder process: opens journal, worker and doors, and closes them in reverse."""
 
 import asyncio
 import gc
 import logging
-import os
 import signal
 from collections.abc import Sequence
 
 import uvloop
 from google.protobuf.internal import api_implementation
+from sidespand.app.supervisor import WorkerSupervisor
 
 from sidespand import __version__, logs, platform
 from sidespand.admission import OtlpAdmission
 from sidespand.app.doors import Doors, Readiness
 from sidespand.app.notify import notify
-from sidespand.app.supervisor import WorkerSupervisor
 from sidespand.clock import SystemClock
 from sidespand.config import Config
 from sidespand.errors import ConfigError
@@ -62,7 +61,9 @@ class Recorder:
         except BaseException:
             self._runtime_lock.release()
             raise
-        self._worker = WorkerSupervisor(worker_arguments, self._telemetry, self._journal)
+        self._worker = WorkerSupervisor(
+            worker_arguments, self._telemetry, lambda: self._journal.position
+        )
         intake = Intake(OtlpAdmission(), self._journal, self._telemetry)
         self._doors = Doors(config, intake, self._telemetry, self._ready)
         self._export_facts()
@@ -71,7 +72,7 @@ class Recorder:
         """Accept requests from here on."""
         self._journal.start()
         try:
-            await self._worker.start()
+            self._worker.start()
             addresses = await self._doors.open()
         except BaseException:
             await self._worker.stop()
@@ -132,12 +133,10 @@ def serve(config: Config, worker_arguments: Sequence[str]) -> int:
     platform.require_linux()
     if api_implementation.Type() != "upb":
         raise ConfigError(
-            f"protobuf runs its {api_implementation.Type()} implementation, which hostile input can stall",
-            hint="install the binary wheel of protobuf, and unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
+            f"protobuf runs its {api_implementation.Type()} backend, which hostile input can stall",
+            hint="install protobuf's wheel and unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
         )
     logs.configure(config.log_level)
-    # The child processes that gRPC fears are exec'd, never forked.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     # What start-up allocated stays; the collector need not walk it again.
     gc.freeze()
     return uvloop.run(_run(config, worker_arguments))

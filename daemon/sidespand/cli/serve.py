@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status."""
+    # Read when grpc is first imported. The worker is exec'd; nothing here goes on after a fork.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from sidespand.app.recorder import serve
     from sidespand.config import load
 
@@ -36,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
     }
     try:
         config = load(args.config, flags)
+        if config.sinks:
+            # The worker delivers, but a sink that can never work must stop the start.
+            from sidespand.sinks import registry
+
+            registry.parse(config.sinks)
         return serve(config, worker_arguments(args))
     except SidespanError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ from sidespand.config.model import Config, SinkConfig
 from sidespand.errors import ConfigError
 from sidespand.limits import SOCKET_PATH_BYTES_MAX
 
+_SHOWN_CHARACTERS_MAX = 80
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 SOCKET_NAMES = ("ingest.sock", "grpc.sock", "http.sock", "api.sock")
 
@@ -51,6 +52,8 @@ def load(
     fields = _fields(given, flags or {}, variables, faults)
     if "runtime_dir" in fields:
         _check_socket_paths(fields["runtime_dir"], faults)
+        if fields["runtime_dir"] == fields.get("data_dir"):
+            faults.append("runtime_dir: is data_dir too; each has a lock of its own")
     if faults:
         where = f"{source}: " if source is not None else ""
         raise ConfigError(
@@ -89,7 +92,9 @@ def _read(source: Path) -> dict[str, Any]:
         with source.open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise ConfigError(f"{source}: {error.strerror}", hint="name a file with --config FILE") from error
+        raise ConfigError(
+            f"{source}: {error.strerror}", hint="name a file with --config FILE"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: {error}", hint="the file is TOML: https://toml.io") from error
 
@@ -140,4 +145,4 @@ def _check_socket_paths(runtime_dir: Path, faults: list[str]) -> None:
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[:_SHOWN_CHARACTERS_MAX] + "..."

@@ -1,4 +1,4 @@
-"""Parsers of single configuration values: from TOML's types and from the text of a flag or variable. Pure.
+"""Parsers of single values: from TOML's types, or from the text of a flag or variable. Pure.
 
 Each raises ValueError with what it expected; the caller adds the key.
 """
@@ -50,7 +50,10 @@ def directory(value: Any) -> Path:
     """Return an absolute path; ``~`` is the user's home."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("expected a path")
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("expected a path; that user has no home") from error
 
 
 def node_ref(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""The journal: stamps records inside one transaction, makes them durable, and reads them back by position."""
+"""The journal: stamps records in one transaction, makes them durable, reads them by position."""

@@ -1,7 +1,7 @@
 """One group commit: the requests that share a transaction, and what each is told afterwards.
 
-Building a group touches only memory. Nothing of it counts until the transaction is durable; then ``settle`` hands
-out receipts, and otherwise everyone in it gets the same error.
+Building a group touches only memory. Nothing of it counts until the transaction is durable; then
+``settle`` hands out receipts, and otherwise everyone in it gets the same error.
 """
 
 from asyncio import Future
@@ -12,7 +12,7 @@ from sidespand.clock import Clock
 from sidespand.errors import Refused
 from sidespand.hlc import ZERO
 from sidespand.journal import keys
-from sidespand.journal.sessions import Sessions, decide
+from sidespand.journal.sessions import Sessions, check_owner, decide
 from sidespand.journal.stamper import Draft, Sealed, Stamped, control, seal
 from sidespand.journal.state import Head, SessionRow, encode_head, encode_session
 from sidespand.model import Kind, Peer, Receipt, SessionStep
@@ -58,11 +58,10 @@ class Group:
     def add(self, pending: Pending) -> None:
         """Stamp one request, or note why it is refused or needs no writing."""
         step = pending.step
+        row = None
         if step is not None:
             try:
-                row = self.new_rows.get(step.instance_id)
-                if row is None:
-                    row = self._sessions.row(step.instance_id, step.uid)
+                row = self._row(step)
                 if not decide(row, step):
                     assert row is not None or step.seq <= step.acked_seq
                     self.outcomes.append((pending, self._repeated(row, step)))
@@ -72,8 +71,10 @@ class Group:
                 return
         receipt, stamped = self._stamp(pending)
         if step is not None:
+            # A door that cannot know the uid does not undo the binding.
+            bound = row.uid if row is not None and row.uid is not None else step.uid
             self.new_rows[step.instance_id] = SessionRow(
-                step.uid,
+                bound,
                 step.seq,
                 receipt.first_lsn,
                 receipt.last_lsn,
@@ -92,11 +93,17 @@ class Group:
         """Whether there is anything to commit."""
         return bool(self.draft.values or self.new_rows)
 
+    @property
+    def forgotten(self) -> list[bytes]:
+        """The instances whose rows give way to this group's."""
+        return self._sessions.surplus(self.new_rows)
+
     def rows(self, *, everything: bool) -> dict[bytes, bytes | None]:
         """Return the state rows that commit with the records.
 
         Args:
-            everything: All rows rather than the changed ones, for the first commit of a new segment.
+            everything: All rows rather than the changed ones, for the first commit of a new
+                segment.
         """
         rows: dict[bytes, bytes | None] = {}
         if everything:
@@ -104,8 +111,17 @@ class Group:
                 rows[keys.session_key(instance_id)] = encode_session(row)
         for instance_id, row in self.new_rows.items():
             rows[keys.session_key(instance_id)] = encode_session(row)
+        for instance_id in self.forgotten:
+            rows[keys.session_key(instance_id)] = None
         rows[keys.HEAD] = encode_head(self.draft.head())
         return rows
+
+    def _row(self, step: SessionStep) -> SessionRow | None:
+        row = self.new_rows.get(step.instance_id)
+        if row is None:
+            return self._sessions.row(step.instance_id, step.uid)
+        check_owner(row, step.uid)
+        return row
 
     def _stamp(self, pending: Pending) -> tuple[Receipt, Stamped | None]:
         head = self.draft

@@ -1,10 +1,10 @@
 """Where a store keeps what, and the manifest that says which segments it ought to have.
 
-    <data>/STORE.json                                    format, store id, registered segments
-    <data>/LOCK                                          flock of the one recorder
-    <data>/seg/<ordinal>-<lineage>/<first lsn>.mdb       a segment, and its lock file beside it
-    <data>/seg/spare.mdb                                 the next segment, made ahead
-    <data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
+<data>/STORE.json                                    format, store id, registered segments
+<data>/LOCK                                          flock of the one recorder
+<data>/seg/<ordinal>-<lineage>/<first lsn>.mdb       a segment, and its lock file beside it
+<data>/seg/spare.mdb                                 the next segment, made ahead
+<data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
 """
 
 import json
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sidespand import platform
 from sidespand.errors import StoreTooNew, StoreUnreadable
+from sidespand.files import replace_file
 
 STORE_FORMAT = 1
 _LINEAGE_DIR = re.compile(r"(\d{4,})-([0-9a-f]{16})")
@@ -78,9 +78,7 @@ class Layout:
             for file in _entries(Path(directory.path)):
                 first = _SEGMENT_FILE.fullmatch(file.name)
                 if first is not None:
-                    found.append(
-                        Segment(int(lineage[1]), int(first[1]), bytes.fromhex(lineage[2]))
-                    )
+                    found.append(Segment(int(lineage[1]), int(first[1]), bytes.fromhex(lineage[2])))
         return sorted(found)
 
     def read_manifest(self) -> Manifest | None:
@@ -88,15 +86,16 @@ class Layout:
 
         Raises:
             StoreTooNew: A later version wrote it. Nothing was changed.
-            StoreUnreadable: It is damaged, or missing although segments are there. Nothing was changed.
+            StoreUnreadable: It is damaged, or missing although segments are there. Nothing was
+                changed.
         """
         try:
-            raw = self.manifest_path.read_text(encoding="utf-8")
+            raw = self.manifest_path.read_bytes()
         except FileNotFoundError:
             if self.segments():
                 raise StoreUnreadable(
                     f"{self.manifest_path} is missing, but {self.segments_dir} holds segments",
-                    hint="restore STORE.json from a backup, or choose another data_dir; nothing was changed",
+                    hint="restore it from a backup or set another data_dir; nothing was changed",
                 ) from None
             return None
         except OSError as error:
@@ -127,18 +126,7 @@ def register(manifest: Manifest, segment: Segment) -> Manifest:
     return replace(manifest, segments=tuple(sorted((*manifest.segments, segment))))
 
 
-def replace_file(path: Path, body: bytes) -> None:
-    """Put ``body`` at ``path`` atomically and durably: after a crash it is the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    platform.sync_directory(path.parent)
-
-
-def _parse_manifest(raw: str, path: Path) -> Manifest:
+def _parse_manifest(raw: bytes, path: Path) -> Manifest:
     hint = f"restore {path.name} from a backup; nothing was changed"
     try:
         body = json.loads(raw)

@@ -1,11 +1,13 @@
 """Opening a store: find the end of the log, check it, and begin a new generation there.
 
-Order, each step before the next: own lock; manifest; sizes of files; head and last record of the newest segment;
-the generation's first transaction. What cannot be read stops the start, and nothing is ever reset.
+Order, each step before the next: own lock; manifest; sizes of files; head and last record of the
+newest segment; the generation's first transaction; that segment's registration. What cannot be read
+stops the start, and nothing is ever reset.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgpack
 
@@ -17,7 +19,8 @@ from sidespand.journal import keys, record, spare
 from sidespand.journal import segment as segments
 from sidespand.journal.layout import Layout, Manifest, Segment, register
 from sidespand.journal.record import DamagedRecord
-from sidespand.journal.segment import SegmentReader, SegmentWriter
+from sidespand.journal.segment import CommitFailed, SegmentReader, SegmentWriter
+from sidespand.journal.segment_file import inspect
 from sidespand.journal.stamper import Draft, control, seal
 from sidespand.journal.state import (
     Head,
@@ -28,6 +31,7 @@ from sidespand.journal.state import (
 )
 from sidespand.limits import PREWRITE_FIRST_BYTES, SEGMENT_MAP_SLACK_BYTES
 from sidespand.model import Kind, NodeIdentity
+from sidespand.token import TAG_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ def prepare_directory(layout: Layout, *, allow_remote: bool) -> None:
         ConfigError: It cannot be made, or lies on a network file system.
     """
     try:
-        layout.segments_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        layout.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        layout.segments_dir.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(
             f"data_dir: cannot make {layout.segments_dir}: {error.strerror}",
@@ -96,63 +101,109 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
     """
     manifest = layout.read_manifest()
     if manifest is None:
-        return _create(layout, options, identity, clock)
-    newest = _newest(layout, manifest)
-    head, sessions, clean = _inspect(layout, newest)
-    writer = SegmentWriter(layout.path(newest), options.map_bytes, sync=options.sync)
-    return _begin_generation(
-        writer, manifest, head, sessions, clean=clean, identity=identity, clock=clock
-    )
-
-
-def _create(layout: Layout, options: Options, identity: NodeIdentity, clock: Clock) -> Opened:
-    lineage = clock.random_bytes(8)
-    first = Segment(1, 1, lineage)
-    path = layout.path(first)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # First of all, so that a start which is cut short here does not look like a lost manifest.
+        manifest = Manifest(clock.random_bytes(16).hex(), ())
+        _register(layout, manifest)
+    newest, leftovers = _end_of_log(layout, manifest)
+    if newest is None:
+        newest, head = _create(layout, options, clock)
+        sessions: Mapping[bytes, SessionRow] = {}
+        clean = True
+    else:
+        head, sessions, clean = _inspect(layout, newest)
+    for leftover in leftovers:
+        segments.remove(layout.path(leftover))
+    writer = _writer(layout.path(newest), options)
     try:
-        segments.create(path, options.map_bytes)
-        spare.write_first(
-            path, min(PREWRITE_FIRST_BYTES, options.segment_bytes), options.segment_bytes
+        begun, generation_row = _begin_generation(
+            writer,
+            head,
+            clean=clean,
+            sync=options.sync,
+            store_id=manifest.store_id,
+            identity=identity,
+            clock=clock,
         )
+        registered = register(manifest, newest)
+        if registered != manifest:
+            _register(layout, registered)
+    except SidespanError:
+        writer.close()
+        raise
+    return Opened(registered, writer, begun, sessions, generation_row)
+
+
+def _register(layout: Layout, manifest: Manifest) -> None:
+    try:
+        layout.write_manifest(manifest)
+        platform.sync_directory(layout.root.parent)
     except OSError as error:
         raise ConfigError(
-            f"data_dir: no room for a segment of {options.segment_bytes} bytes: {error.strerror}",
+            f"data_dir: cannot write {layout.manifest_path}: {error.strerror}",
+            hint="free space, or choose a directory that this user may write",
+        ) from error
+
+
+def _create(layout: Layout, options: Options, clock: Clock) -> tuple[Segment, Head]:
+    lineage = clock.random_bytes(8)
+    first = Segment(1, 1, lineage)
+    try:
+        # Made aside: at its place a segment is whole from the beginning.
+        segments.create(layout.spare_path, options.map_bytes)
+        spare.write_first(
+            layout.spare_path,
+            min(PREWRITE_FIRST_BYTES, options.segment_bytes),
+            options.segment_bytes,
+        )
+        segments.move(layout.spare_path, layout.path(first))
+        platform.sync_directory(layout.segments_dir)
+    except OSError as error:
+        raise ConfigError(
+            f"data_dir: no room for a segment of {options.segment_bytes} bytes:"
+            f" {error.strerror or error}",
             hint="free space, or set a smaller journal.segment_bytes",
         ) from error
-    empty = Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())
-    manifest = register(Manifest(clock.random_bytes(16).hex(), ()), first)
-    writer = SegmentWriter(path, options.map_bytes, sync=options.sync)
-    opened = _begin_generation(
-        writer, manifest, empty, {}, clean=True, identity=identity, clock=clock
-    )
-    for directory in (path.parent, layout.segments_dir, layout.root, layout.root.parent):
-        platform.sync_directory(directory)
-    layout.write_manifest(manifest)
-    return opened
+    return first, Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())
 
 
-def _newest(layout: Layout, manifest: Manifest) -> Segment:
-    registered = manifest.segments[-1] if manifest.segments else None
-    if registered is None or not layout.path(registered).exists():
-        missing = layout.path(registered) if registered is not None else layout.segments_dir
+def _writer(path: Path, options: Options) -> SegmentWriter:
+    # A segment keeps the map that it was made with, should the configured one be smaller by now.
+    map_bytes = max(options.map_bytes, inspect(path).map_bytes)
+    try:
+        return SegmentWriter(path, map_bytes, sync=options.sync)
+    except CommitFailed as error:
         raise StoreUnreadable(
-            f"{missing} is missing: the newest part of the log is gone",
+            str(error), hint="check that this user owns the file, and `df -h`; nothing was changed"
+        ) from error
+
+
+def _end_of_log(layout: Layout, manifest: Manifest) -> tuple[Segment | None, list[Segment]]:
+    """Return the segment that the log ends in, None in a new store, and empty ones beyond it.
+
+    A segment that was made, but not registered before a crash, holds nothing that was acknowledged.
+    If its first commit is there it is the true end, and readers may have seen it; if not, it must
+    go, since readers take the log before it to end where it begins.
+    """
+    registered = manifest.segments[-1] if manifest.segments else None
+    if registered is not None and not layout.path(registered).exists():
+        raise StoreUnreadable(
+            f"{layout.path(registered)} is missing: the newest part of the log is gone",
             hint="restore it from a backup, or choose another data_dir; nothing was changed",
         )
-    # A segment that was born, but not registered before a crash, holds nothing that was acknowledged; if its first
-    # commit is there it is the true end, and readers may have seen it.
-    for candidate in reversed([s for s in layout.segments() if s > registered]):
+    newest = registered
+    leftovers = []
+    for candidate in layout.segments():
+        if registered is not None and candidate <= registered:
+            continue
         if _has_head(layout, candidate):
-            return candidate
-    return registered
+            newest = candidate
+        else:
+            leftovers.append(candidate)
+    return newest, leftovers
 
 
 def _has_head(layout: Layout, candidate: Segment) -> bool:
-    try:
-        reader = SegmentReader(layout.path(candidate), locked=False)
-    except (StoreUnreadable, FileNotFoundError):
-        return False
+    reader = SegmentReader(layout.path(candidate), locked=False)
     try:
         return reader.row(keys.HEAD) is not None
     finally:
@@ -160,7 +211,8 @@ def _has_head(layout: Layout, candidate: Segment) -> bool:
 
 
 def _inspect(layout: Layout, newest: Segment) -> tuple[Head, dict[bytes, SessionRow], bool]:
-    reader = SegmentReader(layout.path(newest), locked=True)
+    # Nobody writes while this process holds the store's lock, and a lock file would be changed.
+    reader = SegmentReader(layout.path(newest), locked=False)
     try:
         rows = reader.rows()
         last = reader.last_values(None, 1, 1)
@@ -168,9 +220,7 @@ def _inspect(layout: Layout, newest: Segment) -> tuple[Head, dict[bytes, Session
         sessions = {
             key[1:]: decode_session(row) for key, row in rows.items() if keys.is_session_key(key)
         }
-        header, _, leaf, _ = record.decode(last[0][1] if last else b"")
-        if header.last_lsn != head.last_lsn or leaf[:16] != head.tag:
-            raise DamagedRecord(f"the last record ends at {header.last_lsn}, its head at {head.last_lsn}")
+        _check_end(newest, head, last[0][1] if last else None)
     except SidespanError as error:
         raise StoreUnreadable(
             f"{reader.path}: {error}",
@@ -181,16 +231,31 @@ def _inspect(layout: Layout, newest: Segment) -> tuple[Head, dict[bytes, Session
     return head, sessions, keys.CLEAN in rows
 
 
+def _check_end(newest: Segment, head: Head, last: bytes | None) -> None:
+    if (head.ordinal, head.lineage) != (newest.ordinal, newest.lineage):
+        raise DamagedRecord(f"its head is of lineage {head.lineage.hex()}")
+    if last is None:
+        # Its first commit held only steps of sessions that stored nothing.
+        if head.next_lsn != newest.first_lsn:
+            raise DamagedRecord(f"it holds no record, its head is at {head.last_lsn}")
+        return
+    header, _, leaf, _ = record.decode(last)
+    if header.last_lsn != head.last_lsn or leaf[:TAG_BYTES] != head.tag:
+        raise DamagedRecord(
+            f"the last record ends at {header.last_lsn}, its head at {head.last_lsn}"
+        )
+
+
 def _begin_generation(
     writer: SegmentWriter,
-    manifest: Manifest,
     head: Head,
-    sessions: Mapping[bytes, SessionRow],
     *,
     clean: bool,
+    sync: bool,
+    store_id: str,
     identity: NodeIdentity,
     clock: Clock,
-) -> Opened:
+) -> tuple[Head, tuple[bytes, bytes]]:
     boot_id = platform.boot_id()
     begun = replace(head, boot_generation=head.boot_generation + 1, boot_id=boot_id)
     body = {
@@ -201,16 +266,22 @@ def _begin_generation(
         "node_role": identity.node_role,
         "deployment_ref": identity.deployment_ref,
         "cluster_ref": identity.cluster_ref,
-        "store_id": manifest.store_id,
+        "store_id": store_id,
         "boot_id": boot_id,
         "clean_shutdown": clean,
+        "durability": "fsync" if sync else "none",
         "previous_last_lsn": head.last_lsn,
         "hlc_floor": [head.stamp.wall_ns, head.stamp.logical],
         "software": f"sidespan/{__version__}",
     }
     draft = Draft(begun, clock)
     if not head.record_count:
-        lineage = {"parent_lineage": None, "parent_lsn": 0, "reason": "created", "actor": "sidespand"}
+        lineage = {
+            "parent_lineage": None,
+            "parent_lsn": 0,
+            "reason": "created",
+            "actor": "sidespand",
+        }
         draft.stamp(seal(control(Kind.LINEAGE, lineage), clock), 0, 0)
     draft.stamp(seal(control(Kind.GEN, body), clock), 0, 0)
     after = draft.head()
@@ -221,9 +292,8 @@ def _begin_generation(
             {keys.HEAD: encode_head(after), generation_row[0]: generation_row[1], keys.CLEAN: None},
         )
     except SidespanError as error:
-        writer.close()
         raise StoreUnreadable(
             f"the new generation could not be written: {error}",
             hint="check the disk with `df -h` and `dmesg`; nothing that was acknowledged is lost",
         ) from error
-    return Opened(manifest, writer, after, sessions, generation_row)
+    return after, generation_row

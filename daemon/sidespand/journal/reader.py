@@ -1,11 +1,13 @@
 """The journal as a reader sees it, from any process: records by position, holes by name.
 
-A segment ends where the next one of its lineage begins, whatever it holds: what lies beyond was never acknowledged.
+A segment ends where the next one of its lineage begins, whatever it holds: what lies beyond was
+    never acknowledged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgpack
 
@@ -14,9 +16,12 @@ from sidespand.journal import keys, record
 from sidespand.journal.layout import Layout, Segment
 from sidespand.journal.record import DamagedRecord
 from sidespand.journal.segment import SegmentReader
+from sidespand.journal.segment_file import SegmentDamaged
 from sidespand.journal.state import Head, decode_head
 from sidespand.limits import READ_BATCH_BYTES, READ_BATCH_RECORDS
 from sidespand.model import ControlBody, Gap, Position, Record
+
+_T = TypeVar("_T")
 
 
 class _Extent(NamedTuple):
@@ -69,20 +74,16 @@ class JournalReader:
         return []
 
     def newest_first(self) -> Iterator[Record]:
-        """Yield the readable records from the newest to the oldest, one batch in memory at a time."""
+        """Yield the readable records, newest first, with one batch in memory at a time."""
         for extent in reversed(self._extents()):
             before = extent.before_lsn
-            reader = self._reader(extent)
-            while reader is not None:
-                values = reader.last_values(before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
-                if not values:
-                    break
-                for before, value in values:  # noqa: B020 -- the next batch starts where this one ends.
+            while values := self._ask(extent, partial(_last_values, before=before)):
+                for lsn, value in values:
+                    before = lsn
                     try:
                         yield _decode(extent.segment.ordinal, value)
                     except DamagedRecord:
                         continue
-                reader = self._reader(extent)
 
     def tail(self) -> Position | None:
         """Return the position of the last durable item; None in an empty store."""
@@ -102,11 +103,10 @@ class JournalReader:
         """Return the body of a generation's GEN record; empty when it was trimmed away."""
         key = (lineage, boot_generation)
         if key not in self._generations:
-            for extent in self._extents():
+            for extent in reversed(self._extents()):
                 if extent.segment.lineage != lineage:
                     continue
-                reader = self._reader(extent)
-                for row_key, row in reader.rows().items() if reader is not None else ():
+                for row_key, row in (self._ask(extent, SegmentReader.rows) or {}).items():
                     number = keys.parse_generation_key(row_key)
                     if number is not None:
                         self._generations[(lineage, number)] = msgpack.unpackb(row)
@@ -131,60 +131,90 @@ class JournalReader:
 
     def _reader(self, extent: _Extent) -> SegmentReader | None:
         path = self._layout.path(extent.segment)
+        # A segment that has a successor is not written any more.
+        locked = extent.before_lsn is None
         if self._open is not None:
-            if self._open.path == path:
+            fits = self._open.path == path and (self._open.locked or not locked)
+            # A segment whose first commit failed gives its path to the next one.
+            if fits and not self._open.replaced():
                 return self._open
             self.close()
         try:
-            # A segment that has a successor is not written any more.
-            self._open = SegmentReader(path, locked=extent.before_lsn is None)
+            self._open = SegmentReader(path, locked=locked)
         except FileNotFoundError:
             return None
         return self._open
+
+    def _ask(self, extent: _Extent, question: Callable[[SegmentReader], _T]) -> _T | None:
+        # None of a segment that is gone or damaged; only the newest one's damage is an error.
+        try:
+            reader = self._reader(extent)
+            return None if reader is None else question(reader)
+        except SegmentDamaged:
+            if extent.before_lsn is None:
+                raise
+            return None
 
     def _read_segment(
         self, extent: _Extent, expected: int, before: int | None
     ) -> list[Record | Gap]:
         segment = extent.segment
         found: list[Record | Gap] = []
-
-        def declare(last: int, reason: str) -> None:
-            found.append(Gap(segment.ordinal, segment.lineage, expected, last, reason))
-
         if expected < segment.first_lsn:
-            # Everything before the oldest segment on disk was trimmed; nothing else removes a whole segment.
-            declare(segment.first_lsn - 1, "trimmed")
+            # Everything before the oldest segment on disk was trimmed; nothing else removes a whole
+            # segment.
+            found.append(_gap(segment, expected, segment.first_lsn - 1, "trimmed"))
             expected = segment.first_lsn
-        reader = self._reader(extent)
-        if reader is None:
-            return found
-        values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
-        for number, (lsn, value) in enumerate(values):
-            if lsn > expected:
-                declare(lsn - 1, "missing")
-                expected = lsn
-            try:
-                decoded = _decode(segment.ordinal, value)
-            except DamagedRecord:
-                last = values[number + 1][0] - 1 if number + 1 < len(values) else _claimed(lsn, value)
-                declare(last, "damaged")
-                expected = last + 1
-                continue
-            if decoded.header.last_lsn >= expected:
-                found.append(decoded)
-                expected = decoded.header.last_lsn + 1
-        if not values and before is not None and expected < before:
-            declare(before - 1, "missing")
+        try:
+            reader = self._reader(extent)
+            if reader is None:
+                return found
+            values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
+        except SegmentDamaged:
+            if extent.before_lsn is None or before is None:
+                raise
+            return [*found, _gap(segment, expected, before - 1, "damaged")]
+        found.extend(_decoded(segment, reader, values, expected, before))
+        if not found and before is not None and expected < before:
+            found.append(_gap(segment, expected, before - 1, "missing"))
         return found
+
+
+def _decoded(
+    segment: Segment,
+    reader: SegmentReader,
+    values: Sequence[tuple[int, bytes]],
+    expected: int,
+    before: int | None,
+) -> Iterator[Record | Gap]:
+    for number, (lsn, value) in enumerate(values):
+        if lsn > expected:
+            yield _gap(segment, expected, lsn - 1, "missing")
+            expected = lsn
+        try:
+            decoded = _decode(segment.ordinal, value)
+        except DamagedRecord:
+            # What it says of its own length is not believed: it ends where the next one begins.
+            following = values[number + 1][0] if number + 1 < len(values) else reader.next_lsn(lsn)
+            ends = [end - 1 for end in (following, before) if end is not None]
+            last = min(ends, default=lsn)
+            if last >= expected:
+                yield _gap(segment, expected, last, "damaged")
+                expected = last + 1
+            continue
+        if decoded.header.last_lsn >= expected:
+            yield decoded
+            expected = decoded.header.last_lsn + 1
+
+
+def _gap(segment: Segment, first: int, last: int, reason: str) -> Gap:
+    return Gap(segment.ordinal, segment.lineage, first, last, reason)
+
+
+def _last_values(reader: SegmentReader, before: int | None) -> list[tuple[int, bytes]]:
+    return reader.last_values(before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
 
 
 def _decode(ordinal: int, value: bytes) -> Record:
     header, edges, leaf, payload = record.decode(value)
     return Record(ordinal, header, edges, leaf, payload)
-
-
-def _claimed(lsn: int, value: bytes) -> int:
-    try:
-        return max(lsn, record.decode_header(value)[0].last_lsn)
-    except DamagedRecord:
-        return lsn

@@ -1,13 +1,13 @@
 """Record codec, format 1. Pure; every number is big-endian.
 
     ┌───────────────┬────────────┬─────────┬──────────────────────────────┐
-    │ header 144 B  │ edges n×52 │ crc32c  │ salt 16 B │ crc32c │ payload │
+    │ header 144 B  │ edges 52 n │ crc32c  │ salt 16 B │ crc32c │ payload │
     └───────────────┴────────────┴─────────┴──────────────────────────────┘
      └── leaf = SHA-256(00 ‖ ·) ─┘          └── absent once it is redacted ┘
 
-The first checksum covers header and edges, the second salt and payload. The header binds the payload by
-SHA-256(domain ‖ salt ‖ SHA-256(payload)), so salt and payload can be deleted while every proof stays valid, and
-a short payload cannot be guessed from what remains.
+The first checksum covers header and edges, the second salt and payload. The header binds the
+payload by SHA-256(domain ‖ salt ‖ SHA-256(payload)), so salt and payload can be deleted while every
+proof stays valid, and a short payload cannot be guessed from what remains.
 """
 
 import struct
@@ -27,16 +27,18 @@ NONCE_BYTES = 8
 CLOCK_ERROR_UNKNOWN = 0xFFFFFFFF
 COMMITMENT_DOMAIN = b"sidespan/payload/1"
 
-# format, header bytes, kind, reserved, flags, lineage, record index, first LSN, item count, boot generation,
-# commit seq, HLC wall, HLC logical, clock error, wall, boottime, nonce, session, seq, edge count, reserved,
-# payload bytes, payload commitment.
+# format, header bytes, kind, reserved, flags, lineage, record index, first LSN, item count, boot
+# generation, commit seq, HLC wall, HLC logical, clock error, wall, boottime, nonce, session, seq,
+# edge count, reserved, payload bytes, payload commitment.
 HEADER = struct.Struct(">HHBxH8sQQIIQQIIQQ8sQQHxxI32s")
 # type, reserved, item index, lineage, LSN, HLC wall, HLC logical, tag.
 EDGE = struct.Struct(">BxxxI8sQQI16s")
 _CRC = struct.Struct(">I")
 
-assert HEADER.size == 144
-assert EDGE.size == 52
+HEADER_BYTES = 144
+EDGE_BYTES = 52
+assert HEADER.size == HEADER_BYTES
+assert EDGE.size == EDGE_BYTES
 
 
 class DamagedRecord(SidespanError):
@@ -88,18 +90,27 @@ def decode(value: bytes) -> tuple[Header, tuple[Edge, ...], bytes, bytes | None]
         raise DamagedRecord(f"record at LSN {header.first_lsn} is cut short")
     proved = value[:proved_bytes]
     if google_crc32c.value(proved) != _CRC.unpack_from(value, proved_bytes)[0]:
-        raise DamagedRecord(f"header checksum of the record at LSN {header.first_lsn} does not match")
+        raise DamagedRecord(
+            f"header checksum of the record at LSN {header.first_lsn} does not match"
+        )
     leaf = sha256(b"\x00" + proved).digest()
-    edges = tuple(_decode_edges(proved, edge_count))
+    try:
+        edges = tuple(_decode_edges(proved, edge_count))
+    except ValueError:
+        raise DamagedRecord(
+            f"the record at LSN {header.first_lsn} has an edge of unknown type"
+        ) from None
     rest = proved_bytes + _CRC.size
     if len(value) == rest:
         return header, edges, leaf, None
     salt_end = rest + SALT_BYTES
     payload = value[salt_end + _CRC.size :]
-    if len(payload) != header.payload_bytes:
-        raise DamagedRecord(f"payload of the record at LSN {header.first_lsn} is cut short")
+    if len(value) != salt_end + _CRC.size + header.payload_bytes:
+        raise DamagedRecord(f"payload of the record at LSN {header.first_lsn} has another length")
     if payload_checksum(payload, value[rest:salt_end]) != _CRC.unpack_from(value, salt_end)[0]:
-        raise DamagedRecord(f"payload checksum of the record at LSN {header.first_lsn} does not match")
+        raise DamagedRecord(
+            f"payload checksum of the record at LSN {header.first_lsn} does not match"
+        )
     return header, edges, leaf, payload
 
 

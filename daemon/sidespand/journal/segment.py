@@ -1,24 +1,32 @@
-"""One segment: an LMDB environment with the databases ``rec`` and ``state``. The only importer of lmdb.
+"""One segment: an LMDB environment with the databases ``rec`` and ``state``; imports lmdb alone.
 
-The default sync of LMDB is what the promise needs: a commit returns after fdatasync of its pages and an O_DSYNC
-write of its meta page. Nothing lies in the main database: beside named ones, put(append=True) there stores nothing.
+The default sync of LMDB is what the promise needs: a commit returns after fdatasync of its pages
+    and an O_DSYNC write of its meta page. Nothing lies in the main database: beside named ones,
+    put(append=True) there
+    stores nothing.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
 from sidespand import platform
 from sidespand.errors import SidespanError, StoreUnreadable
 from sidespand.journal import keys, segment_file
+from sidespand.journal.segment_file import SegmentDamaged
 from sidespand.limits import SEGMENT_LOCK_BYTES
 
 _RECORDS = b"rec"
 _STATE = b"state"
 # The format that LMDB 0.9 writes; a default from the environment must not switch it.
 _LIB_VERSION = 0
+_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
+_AS_OWNER = "read it as the user that runs the daemon"
+_RESTORE = "restore it from a backup; nothing was changed"
 
 
 class SegmentFull(SidespanError):
@@ -37,14 +45,14 @@ def lock_path(path: Path) -> Path:
 def create(path: Path, map_bytes: int) -> None:
     """Make an empty segment at ``path``, with its lock file allocated, and close it again.
 
-    LMDB maps the lock file for writing: made sparse, it kills its opener with SIGBUS when the disk is full.
+    LMDB maps the lock file for writing: made sparse, it kills its opener with SIGBUS when the disk
+        is full.
 
     Raises:
         OSError: The disk has no room, or the path cannot be written.
     """
     lock = lock_path(path)
-    for file in (path, lock):
-        file.unlink(missing_ok=True)
+    remove(path)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         platform.allocate(descriptor, SEGMENT_LOCK_BYTES)
@@ -52,8 +60,31 @@ def create(path: Path, map_bytes: int) -> None:
         os.close(descriptor)
     try:
         SegmentWriter(path, map_bytes, sync=True).close()
-    except lmdb.Error as error:
+    except CommitFailed as error:
         raise OSError(f"cannot make the segment {path}: {error}") from error
+
+
+def move(source: Path, destination: Path) -> None:
+    """Give a new, empty segment its place, durably; its lock file goes first, lest one be made.
+
+    Raises:
+        OSError: A directory cannot be made or written; there is nothing at ``destination``, since
+            readers take the log to end where a later segment begins, even if that is empty.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock_path(source).replace(lock_path(destination))
+    source.replace(destination)
+    try:
+        platform.sync_directory(destination.parent)
+    except OSError:
+        remove(destination)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a segment that holds nothing, or nothing any more, and its lock file."""
+    for file in (path, lock_path(path)):
+        file.unlink(missing_ok=True)
 
 
 class SegmentWriter:
@@ -63,25 +94,31 @@ class SegmentWriter:
         path: The file; it is made when it is missing.
         map_bytes: Fixed for the segment's life.
         sync: Whether a commit waits for the disk.
+
+    Raises:
+        CommitFailed: LMDB or the disk refused to open it.
     """
 
     def __init__(self, path: Path, map_bytes: int, *, sync: bool) -> None:
         self.path = path
-        self._env = lmdb.open(
-            str(path),
-            subdir=False,
-            map_size=map_bytes,
-            max_dbs=4,
-            mode=0o600,
-            sync=sync,
-            metasync=sync,
-            writemap=False,
-            lock=True,
-            meminit=False,
-            lib_version=_LIB_VERSION,
-        )
-        self._records = self._env.open_db(_RECORDS)
-        self._state = self._env.open_db(_STATE)
+        try:
+            self._env = lmdb.open(
+                str(path),
+                subdir=False,
+                map_size=map_bytes,
+                max_dbs=4,
+                mode=0o600,
+                sync=sync,
+                metasync=sync,
+                writemap=False,
+                lock=True,
+                meminit=False,
+                lib_version=_LIB_VERSION,
+            )
+            self._records = self._env.open_db(_RECORDS)
+            self._state = self._env.open_db(_STATE)
+        except lmdb.Error as error:
+            raise CommitFailed(f"{path}: {error}") from error
         self._page_bytes = int(self._env.stat()["psize"])
 
     def commit(
@@ -104,7 +141,9 @@ class SegmentWriter:
             with self._env.begin(write=True) as txn:
                 for key, value in records:
                     if not txn.put(key, value, append=True, db=self._records):
-                        raise CommitFailed(f"{self.path} already holds LSN {keys.parse_record_key(key)}")
+                        raise CommitFailed(
+                            f"{self.path} already holds LSN {keys.parse_record_key(key)}"
+                        )
                 for key, row in rows.items():
                     if row is None:
                         txn.delete(key, db=self._state)
@@ -117,7 +156,7 @@ class SegmentWriter:
         return (int(self._env.info()["last_pgno"]) + 1) * self._page_bytes
 
     def check_readers(self) -> int:
-        """Free the slots of readers that died, so that their pages can be used again; return how many."""
+        """Free the slots of readers that died, so that pages can be used again; return how many."""
         return int(self._env.reader_check())
 
     def close(self) -> None:
@@ -134,13 +173,18 @@ class SegmentReader:
 
     Raises:
         FileNotFoundError: There is no such segment.
-        StoreUnreadable: Its file is damaged or cannot be opened.
+        SegmentDamaged: Its file is damaged.
+        StoreUnreadable: It cannot be opened.
     """
 
     def __init__(self, path: Path, *, locked: bool) -> None:
         self.path = path
-        meta = segment_file.inspect(path)
-        self.used_bytes = meta.used_bytes
+        self.locked = locked
+        try:
+            meta = segment_file.inspect(path)
+            self._inode = path.stat().st_ino
+        except PermissionError as error:
+            raise StoreUnreadable(f"{path}: {error.strerror}", hint=_AS_OWNER) from error
         try:
             self._env = lmdb.open(
                 str(path),
@@ -152,30 +196,41 @@ class SegmentReader:
                 lock=locked,
                 lib_version=_LIB_VERSION,
             )
+        except lmdb.Error as error:
+            if not path.exists():
+                raise FileNotFoundError(path) from error
+            if isinstance(error, _DAMAGE):
+                raise SegmentDamaged(f"{path}: {error}", hint=_RESTORE) from error
+            raise StoreUnreadable(f"{path}: {error}", hint=_AS_OWNER) from error
+        try:
             self._records = self._env.open_db(_RECORDS, create=False)
             self._state = self._env.open_db(_STATE, create=False)
-        except lmdb.NotFoundError as error:
-            self._env.close()
-            raise StoreUnreadable(f"{path} holds no records database") from error
         except lmdb.Error as error:
-            raise StoreUnreadable(
-                f"{path}: {error}", hint="read it as the user that runs the daemon"
-            ) from error
+            self._env.close()
+            raise SegmentDamaged(f"{path} holds no records: {error}", hint=_RESTORE) from error
+
+    def replaced(self) -> bool:
+        """Tell whether another file, or none, has this one's path by now."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
 
     def values(
         self, first_lsn: int, before_lsn: int | None, records_max: int, bytes_max: int
     ) -> list[tuple[int, bytes]]:
-        """Return first LSNs and stored values in key order, from the record that holds ``first_lsn``.
+        """Return first LSNs and values in key order, from the record that holds ``first_lsn``.
 
         Args:
-            first_lsn: Inclusive; a record that starts before it and ends at or after it comes first.
+            first_lsn: Inclusive; a record that starts before it and ends at or after it comes
+                first.
             before_lsn: Records that start here or later are left out; None for no bound.
             records_max: At most so many.
             bytes_max: No further one once so many bytes are copied.
         """
         found: list[tuple[int, bytes]] = []
         size = 0
-        with self._env.begin(db=self._records) as txn, txn.cursor() as cursor:
+        with self._cursor(self._records) as cursor:
             for key, value in _from(cursor, keys.record_key(first_lsn)):
                 lsn = keys.parse_record_key(key)
                 if before_lsn is not None and lsn >= before_lsn:
@@ -189,10 +244,10 @@ class SegmentReader:
     def last_values(
         self, before_lsn: int | None, records_max: int, bytes_max: int
     ) -> list[tuple[int, bytes]]:
-        """Return first LSNs and values that start before ``before_lsn``, the newest first; bounds as in ``values``."""
+        """Return what starts before ``before_lsn``, the newest first; bounds as in ``values``."""
         found: list[tuple[int, bytes]] = []
         size = 0
-        with self._env.begin(db=self._records) as txn, txn.cursor() as cursor:
+        with self._cursor(self._records) as cursor:
             if before_lsn is None or not cursor.set_range(keys.record_key(before_lsn)):
                 more = cursor.last()
             else:
@@ -204,23 +259,40 @@ class SegmentReader:
                 more = cursor.prev()
         return found
 
+    def next_lsn(self, lsn: int) -> int | None:
+        """Return where the record after the one at ``lsn`` starts; None at the end."""
+        with self._cursor(self._records) as cursor:
+            if not cursor.set_range(keys.record_key(lsn + 1)):
+                return None
+            return keys.parse_record_key(cursor.key())
+
     def rows(self) -> dict[bytes, bytes]:
         """Return every state row."""
-        with self._env.begin(db=self._state) as txn, txn.cursor() as cursor:
+        with self._cursor(self._state) as cursor:
             return dict(cursor)
 
     def row(self, key: bytes) -> bytes | None:
         """Return one state row; None when there is none."""
-        with self._env.begin(db=self._state) as txn:
-            value: bytes | None = txn.get(key)
+        with self._cursor(self._state) as cursor:
+            value: bytes | None = cursor.get(key)
             return value
 
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
 
+    @contextmanager
+    def _cursor(self, database: Any) -> "Iterator[lmdb.Cursor[bytes]]":
+        try:
+            with self._env.begin(db=database) as txn, txn.cursor() as cursor:
+                yield cursor
+        except _DAMAGE as error:
+            raise SegmentDamaged(f"{self.path}: {error}", hint=_RESTORE) from error
+        except lmdb.Error as error:
+            raise StoreUnreadable(f"{self.path}: {error}", hint=_AS_OWNER) from error
 
-def _from(cursor: lmdb.Cursor, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+
+def _from(cursor: "lmdb.Cursor[bytes]", key: bytes) -> Iterator[tuple[bytes, bytes]]:
     # The record that holds an LSN starts at or before it.
     if not cursor.set_range(key):
         if not cursor.last():

@@ -1,8 +1,9 @@
 """What can be learned of a segment's file without opening it as LMDB.
 
-LMDB maps its file: one that is shorter than its own meta page says kills the reader with SIGBUS, and one of
-length zero opens as an empty store. So every open looks here first.
-Source: LMDB 0.9 mdb.c, MDB_page and MDB_meta; two meta pages at the head of the file, the younger one holds.
+LMDB maps its file: one that is shorter than its own meta page says kills the reader with SIGBUS,
+    and one of length zero opens as an empty store. So every open looks here first.
+Source: LMDB 0.9 mdb.c, MDB_page and MDB_meta; two meta pages at the head of the file, the younger
+    one holds.
 """
 
 import struct
@@ -18,6 +19,10 @@ _MAGIC = 0xBEEFC0DE
 _DATA_VERSION = 1
 _PAGE_BYTES_MIN = 512
 _PAGE_BYTES_MAX = 65536
+
+
+class SegmentDamaged(StoreUnreadable):
+    """The file is not what was written; nothing was changed."""
 
 
 class Meta(NamedTuple):
@@ -39,7 +44,7 @@ def inspect(path: Path) -> Meta:
 
     Raises:
         FileNotFoundError: There is no such file.
-        StoreUnreadable: It is not a segment, or cut short. Nothing was changed.
+        SegmentDamaged: It is not a segment, or cut short. Nothing was changed.
     """
     with path.open("rb") as file:
         first = file.read(_PAGE_HEADER_BYTES + _META.size)
@@ -47,13 +52,13 @@ def inspect(path: Path) -> Meta:
         file.seek(meta.page_bytes)
         try:
             second = _parse(file.read(_PAGE_HEADER_BYTES + _META.size), path)
-        except StoreUnreadable:
+        except SegmentDamaged:
             second = meta
         file.seek(0, 2)
         length = file.tell()
     used = max(meta.used_bytes, second.used_bytes)
     if length < used:
-        raise StoreUnreadable(
+        raise SegmentDamaged(
             f"{path} is cut short: {length} bytes of {used}",
             hint="restore it from a backup; nothing was changed",
         )
@@ -63,12 +68,12 @@ def inspect(path: Path) -> Meta:
 def _parse(raw: bytes, path: Path) -> Meta:
     hint = "restore it from a backup; nothing was changed"
     if len(raw) < _PAGE_HEADER_BYTES + _META.size:
-        raise StoreUnreadable(f"{path} is too short to be a segment", hint=hint)
+        raise SegmentDamaged(f"{path} is too short to be a segment", hint=hint)
     magic, version, _, map_bytes, page_bytes, last_page, _ = _META.unpack_from(
         raw, _PAGE_HEADER_BYTES
     )
     if magic != _MAGIC or version != _DATA_VERSION:
-        raise StoreUnreadable(f"{path} does not start as a segment does", hint=hint)
+        raise SegmentDamaged(f"{path} does not start as a segment does", hint=hint)
     if not _PAGE_BYTES_MIN <= page_bytes <= _PAGE_BYTES_MAX:
-        raise StoreUnreadable(f"{path} states a page size of {page_bytes} bytes", hint=hint)
+        raise SegmentDamaged(f"{path} states a page size of {page_bytes} bytes", hint=hint)
     return Meta(map_bytes, page_bytes, (last_page + 1) * page_bytes)

@@ -1,6 +1,8 @@
 """The rows of client instances: what makes a step that was sent twice be in the journal once."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from sidespand.errors import OutOfOrder, PermissionRefused
 from sidespand.journal.state import SessionRow
@@ -16,7 +18,8 @@ class Sessions:
     """
 
     def __init__(self, rows: Mapping[bytes, SessionRow]) -> None:
-        self._rows = dict(sorted(rows.items(), key=lambda item: item[1].touched_ns))
+        # Another thread looks rows up meanwhile: one that moves to the end is never absent.
+        self._rows = OrderedDict(sorted(rows.items(), key=lambda item: item[1].touched_ns))
 
     def row(self, instance_id: bytes, uid: int | None) -> SessionRow | None:
         """Return an instance's row; None when it is unknown.
@@ -25,27 +28,36 @@ class Sessions:
             PermissionRefused: The instance is bound to another uid.
         """
         row = self._rows.get(instance_id)
-        if row is not None and row.uid is not None and uid is not None and row.uid != uid:
-            raise PermissionRefused("this instance id belongs to another user")
+        check_owner(row, uid)
         return row
 
     def all(self) -> Iterable[tuple[bytes, SessionRow]]:
         """Return every row, the one untouched for longest first."""
         return self._rows.items()
 
-    def update(self, changed: Mapping[bytes, SessionRow]) -> list[bytes]:
-        """Take over the rows of a durable group; return the instances that had to be forgotten for them."""
+    def surplus(self, changed: Mapping[bytes, SessionRow]) -> list[bytes]:
+        """Return the instances that ``changed`` leaves no room for, the longest untouched first."""
+        over = len(self._rows) + sum(one not in self._rows for one in changed) - SESSIONS_MAX
+        untouched = (one for one in self._rows if one not in changed)
+        return list(islice(untouched, max(0, over)))
+
+    def update(self, changed: Mapping[bytes, SessionRow], forgotten: Iterable[bytes]) -> None:
+        """Take over the rows of a durable group, and forget those that it deleted."""
         for instance_id, row in changed.items():
-            self._rows.pop(instance_id, None)
             self._rows[instance_id] = row
-        forgotten = list(self._rows)[: max(0, len(self._rows) - SESSIONS_MAX)]
+            self._rows.move_to_end(instance_id)
         for instance_id in forgotten:
             del self._rows[instance_id]
-        return forgotten
+
+
+def check_owner(row: SessionRow | None, uid: int | None) -> None:
+    """Raise PermissionRefused when ``row`` is bound to another uid than ``uid``."""
+    if row is not None and row.uid is not None and uid is not None and row.uid != uid:
+        raise PermissionRefused("this instance id belongs to another user")
 
 
 def decide(row: SessionRow | None, step: SessionStep) -> bool:
-    """Tell whether ``step`` is new, given the row of its instance; False means that it is durable already.
+    """Tell whether ``step`` is new, given its instance's row; False means durable already.
 
     Raises:
         OutOfOrder: A step before it is missing. Retryable.

@@ -1,11 +1,14 @@
 """The next segment, made ahead by a thread of its own and written once before it is used.
 
-Writing into space that was only allocated makes every commit convert extents through the file system's journal;
-writing zeros beforehand nearly doubled acknowledged throughput (docs/benchmarks.md). The zeros keep ahead of the
-open segment's fill, and no faster than that asks, so that they do not compete with commits.
+Writing into space that was only allocated makes every commit convert extents through the file
+system's journal; writing zeros beforehand nearly doubled acknowledged throughput
+(docs/benchmarks.md). The zeros keep ahead of the open segment's fill, and no faster than that asks,
+so that they do not compete with commits. They go past the page cache: pages that were cached would
+be mapped by LMDB's readers and cost every later flush a walk over their mappings.
 """
 
 import logging
+import mmap
 import os
 import threading
 from collections.abc import Callable
@@ -17,7 +20,8 @@ from sidespand.journal import segment
 from sidespand.limits import KIB, MIB, PREWRITE_BYTES_PER_S_MIN
 
 _log = logging.getLogger(__name__)
-_CHUNK = bytes(MIB)
+# Anonymous memory starts on a page, as O_DIRECT demands.
+_ZEROS = mmap.mmap(-1, MIB)
 # An empty segment's own pages lie below this.
 _EMPTY_BYTES = 64 * KIB
 # The spare is ready when the open segment has this much of itself left.
@@ -67,14 +71,11 @@ class SpareMaker:
         Raises:
             OSError: The disk has no room for a segment.
         """
-        destination.parent.mkdir(parents=True, exist_ok=True)
         with self._ready:
             if not self._made:
                 segment.create(self._path, self._map_bytes)
             self._made = False
-            segment.lock_path(self._path).replace(segment.lock_path(destination))
-            self._path.replace(destination)
-        platform.sync_directory(destination.parent)
+            segment.move(self._path, destination)
         self._wanted.set()
 
     def close(self) -> None:
@@ -83,8 +84,7 @@ class SpareMaker:
         self._wanted.set()
         if self._thread.is_alive():
             self._thread.join()
-        for file in (self._path, segment.lock_path(self._path)):
-            file.unlink(missing_ok=True)
+        segment.remove(self._path)
 
     def _run(self) -> None:
         while True:
@@ -102,15 +102,15 @@ class SpareMaker:
 
     def _write_ahead(self) -> None:
         try:
-            descriptor = os.open(self._path, os.O_WRONLY)
+            descriptor = _open_direct(self._path, self._segment_bytes)
         except FileNotFoundError:
+            # It was taken in the meantime.
             return
-        try:
-            # Allocating first tells at once whether the disk has room.
-            platform.allocate(descriptor, self._segment_bytes)
-            self._zero(descriptor)
-        finally:
-            os.close(descriptor)
+        if descriptor is not None:
+            try:
+                self._zero(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _zero(self, descriptor: int) -> None:
         started_ns = self._clock.boottime_ns()
@@ -120,8 +120,9 @@ class SpareMaker:
                 # Once it is taken, its pages belong to the segment's writer.
                 if not self._made:
                     return
-                offset = write_zeros(descriptor, offset, min(offset + MIB, self._segment_bytes))
+                offset += os.pwrite(descriptor, _zeros(self._segment_bytes - offset), offset)
             self._pace(started_ns, offset)
+        os.fsync(descriptor)
 
     def _pace(self, started_ns: int, written: int) -> None:
         while not self._stop.is_set():
@@ -138,19 +139,31 @@ def write_first(path: Path, written_bytes: int, allocated_bytes: int) -> None:
     Raises:
         OSError: The disk has no room.
     """
-    descriptor = os.open(path, os.O_WRONLY)
+    descriptor = _open_direct(path, allocated_bytes)
+    if descriptor is None:
+        return
     try:
-        platform.allocate(descriptor, allocated_bytes)
         offset = _EMPTY_BYTES
         while offset < written_bytes:
-            offset = write_zeros(descriptor, offset, min(offset + MIB, written_bytes))
+            offset += os.pwrite(descriptor, _zeros(written_bytes - offset), offset)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_zeros(descriptor: int, start: int, stop: int) -> int:
-    """Write at most one MiB of zeros from ``start`` on, and flush them; return where they end."""
-    count = os.pwrite(descriptor, memoryview(_CHUNK)[: stop - start], start)
-    os.fdatasync(descriptor)
-    return start + count
+def _open_direct(path: Path, allocated_bytes: int) -> int | None:
+    # Allocating first tells at once whether the disk has room.
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        platform.allocate(descriptor, allocated_bytes)
+    finally:
+        os.close(descriptor)
+    try:
+        return os.open(path, os.O_WRONLY | os.O_DIRECT)
+    except OSError:
+        # A memory file system takes no direct writes, and has no extents to convert.
+        return None
+
+
+def _zeros(bytes_max: int) -> memoryview:
+    return memoryview(_ZEROS)[: min(MIB, bytes_max)]

@@ -1,7 +1,7 @@
-"""Gives records their position: inside the write transaction, in the order in which they become durable.
+"""Gives records their position: inside the transaction, in the order in which they become durable.
 
-A Draft is the log's head while a group is being stamped. It becomes the head when the group is durable, and is
-dropped when it is not: an aborted group leaves no hole.
+A Draft is the log's head while a group is being stamped. It becomes the head when the group is
+durable, and is dropped when it is not: an aborted group leaves no hole.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sidespand.token import TAG_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A content whose bytes are bound: what is left to do in the transaction touches no payload byte.
+    """A content whose bytes are bound: the transaction need not read them again.
 
     Args:
         content: What was admitted.

@@ -1,4 +1,4 @@
-"""What must commit together with the records: the head of the log and the rows of client sessions. Pure codec."""
+"""What commits together with the records: the log's head and the rows of sessions. Pure codec."""
 
 import struct
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from sidespand.hlc import Hlc
 from sidespand.journal.record import DamagedRecord
 from sidespand.token import TAG_BYTES, encode
 
-# version, ordinal, lineage, generation, next LSN, record count, commit seq, HLC, wall, boottime, boot id, tag.
+# version, ordinal, lineage, generation, next LSN, record count, commit seq, HLC, wall, boottime,
+# boot id, tag.
 _HEAD = struct.Struct(">HxxI8sIQQQQIQQ16s16s")
+# bound, uid, last seq, first LSN, last LSN, HLC, tag, wall.
 _ROW = struct.Struct(">BxxxIQQQQI16sQ")
 _CRC = struct.Struct(">I")
 _VERSION = 1
@@ -138,9 +140,9 @@ def decode_head(row: bytes) -> Head:
 
 
 def encode_session(row: SessionRow) -> bytes:
-    """Return a session's row."""
+    """Return a session's row, with a checksum: a wrong seq would be acked without a record."""
     assert len(row.tag) == TAG_BYTES
-    return _ROW.pack(
+    body = _ROW.pack(
         row.uid is not None,
         row.uid or 0,
         row.last_seq,
@@ -151,17 +153,19 @@ def encode_session(row: SessionRow) -> bytes:
         row.tag,
         row.touched_ns,
     )
+    return body + _CRC.pack(google_crc32c.value(body))
 
 
 def decode_session(value: bytes) -> SessionRow:
     """Return the row in ``value``.
 
     Raises:
-        DamagedRecord: Its length does not hold. Not retryable.
+        DamagedRecord: Its length or checksum does not hold. Not retryable.
     """
-    if len(value) != _ROW.size:
-        raise DamagedRecord("a session row has the wrong length")
-    bound, uid, last_seq, first_lsn, last_lsn, wall, logical, tag, touched = _ROW.unpack(value)
+    body = value[: -_CRC.size]
+    if len(body) != _ROW.size or google_crc32c.value(body) != _CRC.unpack(value[-_CRC.size :])[0]:
+        raise DamagedRecord("checksum of a session's row does not match")
+    bound, uid, last_seq, first_lsn, last_lsn, wall, logical, tag, touched = _ROW.unpack(body)
     return SessionRow(
         uid if bound else None, last_seq, first_lsn, last_lsn, Hlc(wall, logical), tag, touched
     )

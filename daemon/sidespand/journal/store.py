@@ -1,4 +1,4 @@
-"""The journal of one recorder: takes admitted requests on the event loop, answers when they are durable."""
+"""The journal of one recorder: takes requests on the event loop, answers when they are durable."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from sidespand.clock import Clock
-from sidespand.errors import Refused, Unavailable
+from sidespand.errors import ConfigError, Refused, Unavailable
 from sidespand.hlc import ZERO
 from sidespand.journal import opening
 from sidespand.journal.group import Group, Pending
 from sidespand.journal.layout import Layout, Segment, register
 from sidespand.journal.opening import Options
-from sidespand.journal.segment import SegmentWriter, lock_path
+from sidespand.journal.segment import CommitFailed, SegmentWriter, remove
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.spare import SpareMaker
 from sidespand.journal.stamper import seal
@@ -55,7 +55,7 @@ class JournalStore:
         self._committed = committed
         self._fatal = fatal
         opening.prepare_directory(self._layout, allow_remote=options.allow_remote)
-        self._lock = FileLock(self._layout.lock_path, f"the store in {data_dir}", "data_dir")
+        self._lock = _own(self._layout)
         try:
             opened = opening.open_store(self._layout, options, identity, clock)
         except BaseException:
@@ -151,11 +151,14 @@ class JournalStore:
     def next_segment(self, first_lsn: int) -> SegmentWriter:
         """Open an empty segment for the writer; see ``writer.SegmentRoll``."""
         path = self._layout.path(self._segment_at(first_lsn))
-        # Only a segment whose very first commit failed can be in the way: nobody was told of anything in it.
-        for file in (path, lock_path(path)):
-            file.unlink(missing_ok=True)
+        # Only a segment whose very first commit failed can be in its place: nobody was told of
+        # anything in it.
         self._spares.take(path)
-        return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
+        try:
+            return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
+        except CommitFailed:
+            remove(path)
+            raise
 
     def born(self, first_lsn: int) -> None:
         """Register a segment after its first commit; see ``writer.SegmentRoll``."""
@@ -191,3 +194,13 @@ class JournalStore:
             else:
                 done.set_result(self._completed(outcome))
         self._committed(self.position)
+
+
+def _own(layout: Layout) -> FileLock:
+    try:
+        return FileLock(layout.lock_path, f"the store in {layout.root}", "data_dir")
+    except OSError as error:
+        raise ConfigError(
+            f"data_dir: cannot write in {layout.root}: {error.strerror}",
+            hint="choose a directory that this user may write",
+        ) from error

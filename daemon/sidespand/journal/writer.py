@@ -4,8 +4,8 @@
                                   ▲                        │ full: roll, same group again
                                   └────────────────────────┘ failed: nobody is acked, next segment
 
-Invariants: a group is reported only after its commit returned; a failed group advances nothing and is not retried;
-LMDB is touched by this thread alone.
+Invariants: a group is reported only after its commit returned; a failed group advances nothing and
+    is not retried; LMDB is touched by this thread alone.
 """
 
 import logging
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sidespand.clock import Clock
-from sidespand.errors import JournalFailed, Refused, Unavailable
+from sidespand.errors import JournalFailed, Refused, SidespanError, Unavailable
 from sidespand.journal import keys
 from sidespand.journal.group import Group, Pending
 from sidespand.journal.segment import CommitFailed, SegmentFull, SegmentWriter
@@ -24,6 +24,7 @@ from sidespand.journal.state import Head
 from sidespand.limits import (
     COMMIT_FAILURES_MAX,
     GROUP_BYTES_MAX,
+    GROUP_GATHER_S,
     GROUP_RECORDS_MAX,
     PRODUCERS_MAX,
 )
@@ -60,10 +61,11 @@ class JournalWriter:
         roll: Opens the next segment.
         clock: For stamps and segment age.
         segment_bytes: Roll when so much of a segment is used.
-        segment_age_s: Roll when its first record is older than this.
-        generation_row: The state row that names the running generation; every new segment starts with it.
+        segment_age_s: Roll when a segment has been written for longer than this.
+        generation_row: The state row that names the running generation; every new segment starts
+            with it.
         report: Takes a settled group and the head after it; called on the writer's thread.
-        fatal: Called once when commits keep failing; nothing is accepted afterwards.
+        fatal: Called when COMMIT_FAILURES_MAX commits have failed in a row.
     """
 
     def __init__(
@@ -94,8 +96,12 @@ class JournalWriter:
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self._used_bytes = 0
         self._unborn = False
+        # The open segment may hold what nobody was told of: nothing more is written to it.
+        self._spoiled = False
         self._born_ns = clock.boottime_ns()
         self._failures = 0
+        self._crowded = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sidespan-writer", daemon=True)
 
     def start(self) -> None:
@@ -112,10 +118,11 @@ class JournalWriter:
 
     def close(self) -> None:
         """Commit what is queued, mark the end as clean, and close the segment."""
+        self._closing.set()
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
-        if not self._failures and not self._unborn:
+        if not self._spoiled and not self._unborn:
             try:
                 self._segment.commit((), {keys.CLEAN: b"1"})
             except (CommitFailed, SegmentFull) as error:
@@ -126,10 +133,14 @@ class JournalWriter:
         going = True
         while going:
             pendings, going = self._take()
-            if pendings:
-                self._commit(pendings)
-            elif going:
-                self._segment.check_readers()
+            try:
+                if pendings:
+                    self._commit(pendings)
+                elif going:
+                    self._segment.check_readers()
+            except Exception as error:
+                # Were this thread to end, every sender would wait for ever.
+                self._fail(pendings, error)
 
     def _take(self) -> tuple[list[Pending], bool]:
         try:
@@ -138,6 +149,10 @@ class JournalWriter:
             return [], True
         if first is None:
             return [], False
+        if self._crowded:
+            # Where several came together last time, others are on their way: a moment's wait makes
+            # one flush serve many of them. Whoever is alone never waits.
+            self._closing.wait(GROUP_GATHER_S)
         taken = [first]
         size = first.payload_bytes
         while size < GROUP_BYTES_MAX and len(taken) < GROUP_RECORDS_MAX:
@@ -149,75 +164,76 @@ class JournalWriter:
                 return taken, False
             taken.append(more)
             size += more.payload_bytes
+        self._crowded = len(taken) > 1
         return taken, True
 
     def _commit(self, pendings: Sequence[Pending]) -> None:
+        group = Group(self._head, self._sessions, self._producers, self._clock)
+        for pending in pendings:
+            group.add(pending)
         try:
-            self._roll_if_due()
-            group = self._stamp(pendings)
-            try:
-                self._write(group)
-            except SegmentFull:
-                self._open_next()
-                group = self._stamp(pendings)
+            if group.writes:
                 self._write(group)
         except OSError as error:
-            self._refuse(pendings, Unavailable(f"no room for a new segment: {error.strerror}"))
-        except (CommitFailed, SegmentFull) as error:
-            self._fail(pendings, error)
+            reason = error.strerror or error
+            self._refuse(pendings, Unavailable(f"no room for a new segment: {reason}"))
         else:
             self._failures = 0
             self._report(group, self._head)
 
-    def _stamp(self, pendings: Sequence[Pending]) -> Group:
-        group = Group(self._head, self._sessions, self._producers, self._clock)
-        for pending in pendings:
-            group.add(pending)
-        return group
-
     def _write(self, group: Group) -> None:
-        if not group.writes:
-            return
-        rows = group.rows(everything=self._unborn)
+        if self._roll_is_due(group):
+            self._open_next()
+        try:
+            used = self._put(group)
+        except SegmentFull:
+            if self._unborn:
+                raise
+            self._open_next()
+            used = self._put(group)
         if self._unborn:
-            rows[self._generation_row[0]] = self._generation_row[1]
-        first_lsn = self._head.next_lsn
-        used = self._segment.commit(group.draft.values, rows)
-        if self._unborn:
-            self._roll.born(first_lsn)
-            self._unborn = False
+            # Nobody may be told of a segment that is not registered; should that fail, it is left.
+            self._spoiled = True
+            self._roll.born(self._head.next_lsn)
+            self._unborn = self._spoiled = False
         self._used_bytes = used
         self._head = group.draft.head()
-        self._forget(self._sessions.update(group.new_rows))
+        self._sessions.update(group.new_rows, group.forgotten)
         self._producers.update(group.new_producers)
         while len(self._producers) > PRODUCERS_MAX:
             del self._producers[next(iter(self._producers))]
 
-    def _forget(self, instance_ids: Sequence[bytes]) -> None:
-        if instance_ids:
-            self._segment.commit((), {keys.session_key(one): None for one in instance_ids})
+    def _put(self, group: Group) -> int:
+        rows = group.rows(everything=self._unborn)
+        if self._unborn:
+            rows[self._generation_row[0]] = self._generation_row[1]
+        return self._segment.commit(group.draft.values, rows)
 
-    def _roll_if_due(self) -> None:
-        old = self._clock.boottime_ns() - self._born_ns > self._segment_age_ns
-        if self._failures or self._used_bytes >= self._segment_bytes or old:
-            self._open_next()
+    def _roll_is_due(self, group: Group) -> bool:
+        if self._spoiled:
+            return True
+        # A segment begins with a record, and one that has none yet need not make way.
+        if self._unborn or not group.draft.values:
+            return False
+        age_ns = self._clock.boottime_ns() - self._born_ns
+        return self._used_bytes >= self._segment_bytes or age_ns > self._segment_age_ns
 
     def _open_next(self) -> None:
-        if self._unborn and not self._failures:
-            raise SegmentFull("one group does not fit a new segment")
         following = self._roll.next_segment(self._head.next_lsn)
-        self._segment.check_readers()
         self._segment.close()
         self._segment = following
         self._unborn = True
+        self._spoiled = False
         self._used_bytes = 0
         self._born_ns = self._clock.boottime_ns()
 
     def _fail(self, pendings: Sequence[Pending], error: Exception) -> None:
         self._failures += 1
-        _log.error("commit failed (%d in a row): %s", self._failures, error)
+        self._spoiled = True
+        expected = isinstance(error, SidespanError)
+        _log.error("commit failed (%d in a row): %s", self._failures, error, exc_info=not expected)
         self._refuse(pendings, JournalFailed(f"the commit failed: {error}"))
-        if self._failures >= COMMIT_FAILURES_MAX:
+        if self._failures == COMMIT_FAILURES_MAX:
             self._fatal(error)
 
     def _refuse(self, pendings: Sequence[Pending], refusal: Refused) -> None:

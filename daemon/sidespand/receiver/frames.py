@@ -1,8 +1,8 @@
 """The frame codec of ingest.sock. Pure; proto/README.md is its specification.
 
-    ┌────────────┬─────────┬─────────┬──────────────┐
-    │ u32 length │ u8 type │ u64 seq │ protobuf body │     big-endian; the length counts all that follows it
-    └────────────┴─────────┴─────────┴──────────────┘
+┌────────────┬─────────┬─────────┬──────────────┐
+│ u32 length │ u8 type │ u64 seq │ protobuf body │     big-endian; the length counts what follows it
+└────────────┴─────────┴─────────┴──────────────┘
 """
 
 import struct
@@ -63,7 +63,7 @@ def encode(frame_type: FrameType, seq: int, body: bytes) -> bytes:
 
 
 class FrameSplitter:
-    """Cuts a client's byte stream into frames; it buffers one frame at most, and never by the stated length.
+    """Cuts a client's byte stream into frames; it never allocates by the stated length.
 
     Args:
         message_bytes_max: Of a RECORDS body.
@@ -112,7 +112,9 @@ class FrameSplitter:
         except (ValueError, KeyError):
             raise ProtocolViolation(f"frame type {number} is not one that a client sends") from None
         if body_bytes < 0:
-            raise ProtocolViolation(f"frame length {body_bytes + _REST_BYTES} is shorter than its head")
+            raise ProtocolViolation(
+                f"frame length {body_bytes + _REST_BYTES} is shorter than its head"
+            )
         if body_bytes > limit:
             text = f"a {frame_type.name} of {body_bytes} bytes is over the limit of {limit}"
             if frame_type is FrameType.RECORDS:

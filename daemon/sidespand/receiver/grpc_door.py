@@ -1,12 +1,13 @@
 """The gRPC door: OTLP services and ``sidespan.v1.Recorder`` as raw bytes, and health.
 
-gRPC hands over decompressed bytes, so nothing is parsed before admission does. Python's gRPC cannot name the peer
-of a Unix socket; permissions on the path decide who may write.
+gRPC hands over decompressed bytes, so nothing is parsed before admission does. Python's gRPC cannot
+name the peer of a Unix socket; permissions on the path decide who may write.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -25,12 +26,14 @@ from sidespand.receiver.refusal import refusal_of
 from sidespand.receiver.session import ack_of, parts_of
 
 _log = logging.getLogger(__name__)
-TOKEN_KEY = "sidespan-token"
+_TRAILER = "sidespan-token"
 
-Context = grpc.aio.ServicerContext
+# grpcio ships no types: this is grpc.aio.ServicerContext.
+Context = Any
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
 
-# Keepalive and stream bounds: reference values are gRPC's own defaults (doc/keepalive.md) unless a reason is given.
+# Keepalive and stream bounds: reference values are gRPC's own defaults (doc/keepalive.md) unless a
+# reason is given.
 _OPTIONS = (
     # Two daemons must not share a port silently.
     ("grpc.so_reuseport", 0),
@@ -70,7 +73,8 @@ class GrpcDoor:
             InUse: The port has another owner. Nothing was disturbed.
         """
         unix.prepare()
-        # gRPC steals a live socket path without a word, so it binds a private name that is then moved into place.
+        # gRPC steals a live socket path without a word, so it binds a private name that is then
+        # moved into place.
         self._server.add_insecure_port(f"unix:{unix.private}")
         port = 0
         if tcp is not None:
@@ -112,7 +116,7 @@ class GrpcDoor:
     def _export(self, kind: Kind) -> Handler:
         async def export(body: bytes, context: Context) -> bytes:
             accepted = await self._intake.take(((kind, body),), self._peer(context))
-            context.set_trailing_metadata(((TOKEN_KEY, accepted.receipt.token),))
+            context.set_trailing_metadata(((_TRAILER, accepted.receipt.token),))
             return otlp_answer(kind, accepted)
 
         return self._guard(export)
@@ -125,7 +129,9 @@ class GrpcDoor:
         step = None
         if request.seq:
             if len(request.instance_id) != INSTANCE_ID_BYTES:
-                raise InvalidRequest(f"instance_id: {INSTANCE_ID_BYTES} bytes are needed with a seq")
+                raise InvalidRequest(
+                    f"instance_id: {INSTANCE_ID_BYTES} bytes are needed with a seq"
+                )
             step = SessionStep(request.instance_id, request.seq, request.seq - 1, None)
         accepted = await self._intake.take(parts_of(request.records), self._peer(context), step)
         return ack_of(accepted).SerializeToString()

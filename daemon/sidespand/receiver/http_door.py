@@ -1,6 +1,7 @@
 """The HTTP door: OTLP/HTTP, and what an operator asks of the recorder.
 
-Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP": paths, media types, Status bodies, Retry-After.
+Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP": paths, media types, Status bodies,
+    Retry-After.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from sidespand.telemetry import CONTENT_TYPE, Telemetry
 _log = logging.getLogger(__name__)
 _PROTOBUF = "application/x-protobuf"
 _TEXT = "text/plain; charset=utf-8"
-TOKEN_HEADER = "sidespan-token"
+_HEADER = "sidespan-token"
 _NOT_OFFERED = 415
 
 _SIGNALS: Mapping[str, Kind] = {
@@ -112,7 +113,9 @@ class HttpDoor:
             return Response(_NOT_OFFERED, text.encode(), _TEXT)
         body = whole_body(request, self._message_bytes_max)
         accepted = await self._intake.take(((kind, body),), peer)
-        return Response(200, otlp_answer(kind, accepted), _PROTOBUF, ((TOKEN_HEADER, accepted.receipt.token),))
+        return Response(
+            200, otlp_answer(kind, accepted), _PROTOBUF, ((_HEADER, accepted.receipt.token),)
+        )
 
     def _operate(self, request: Request) -> Response:
         if request.path not in ("/metrics", "/healthz", "/readyz"):

@@ -1,7 +1,9 @@
 """HTTP/1.1 for small requests with large bodies, on httptools' parser.
 
-A protocol of our own rather than a general server, because the body's size must be judged before it is read and the
-answer waits for a disk: docs/benchmarks.md has what that is worth. Requests of one connection are answered in order.
+A protocol of our own rather than a general server, because the body's size must be judged before it
+is read and the answer waits for a disk: docs/benchmarks.md has what that is worth. Requests of one
+connection are
+    answered in order.
 Source: RFC 9112.
 """
 
@@ -129,7 +131,7 @@ class HttpProtocol(asyncio.Protocol):
             self._fail(f"not HTTP: {error}")
         self._watch_stall()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; what it sent is decided all the same."""
         self._closing = True
         self._changed(-1)

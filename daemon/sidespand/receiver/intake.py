@@ -1,4 +1,4 @@
-"""What every door does with a request: admission, then the journal, then an answer that says what became of it."""
+"""What every door does with a request: admission, the journal, an answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

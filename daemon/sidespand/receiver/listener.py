@@ -1,4 +1,4 @@
-"""Where doors listen: Unix sockets that are never stolen and never left behind, and loopback ports."""
+"""Where doors listen: Unix sockets that are never stolen nor left behind, and loopback ports."""
 
 import os
 import socket
@@ -16,7 +16,8 @@ _BACKLOG = 512
 class UnixPath:
     """A socket path that becomes visible only when its server is ready.
 
-    The caller holds the flock of the directory, so what lies at ``public`` is a leftover of a process that died.
+    The caller holds the flock of the directory, so what lies at ``public`` is a leftover of a
+    process that died.
 
     Args:
         public: Where clients connect.
@@ -41,7 +42,7 @@ class UnixPath:
             if not stat.S_ISSOCK(mode):
                 raise ConfigError(
                     f"runtime_dir: {path} exists and is not a socket",
-                    hint=f"look what it is, then remove it or choose another runtime_dir: ls -l {path}",
+                    hint=f"look with `ls -l {path}`; remove it, or set another runtime_dir",
                 )
         self.private.unlink(missing_ok=True)
 
@@ -96,6 +97,6 @@ def listen_tcp(address: Address, key: str) -> socket.socket:
         listener.close()
         raise InUse(
             f"{key}: cannot listen on {address}: {error.strerror}",
-            hint=f"stop the other program, or set {key} to another port or \"off\"",
+            hint=f'stop the other program, or set {key} to another port or "off"',
         ) from error
     return listener

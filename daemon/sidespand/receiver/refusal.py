@@ -1,8 +1,9 @@
 """The one table of refusals: what an error of ours is called at each door.
 
-OTLP decides what a sender does next: it gives up on INVALID_ARGUMENT, on RESOURCE_EXHAUSTED without RetryInfo and
-on 400 and 413, and comes back after UNAVAILABLE and 503. Source: opentelemetry-proto docs/specification.md,
-"Failures" and "OTLP/HTTP Throttling".
+OTLP decides what a sender does next: it gives up on INVALID_ARGUMENT, on RESOURCE_EXHAUSTED without
+    RetryInfo and on 400 and 413, and comes back after UNAVAILABLE and 503. Source:
+    opentelemetry-proto
+    docs/specification.md, "Failures" and "OTLP/HTTP Throttling".
 """
 
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Refusal:
         return status.SerializeToString()
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
-        """Return the trailing metadata of a gRPC refusal: clients read the delay in one of two places."""
+        """Return a gRPC refusal's trailing metadata: clients read the delay in either place."""
         if not self.retry_after_ms:
             return (("grpc-status-details-bin", self.status()),)
         return (

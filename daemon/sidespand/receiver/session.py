@@ -1,9 +1,10 @@
-"""One client on ingest.sock: HELLO, then RECORDS in the order of their seq, each answered when it is durable.
+"""One client on ingest.sock: HELLO, then RECORDS in the order of their seq, each answered.
 
     connection ──HELLO──▶ bound to an instance ──RECORDS…──▶ ACK | NACK ──BYE or EOF──▶ gone
 
-A client that stops in the middle of a frame, or leaves the protocol, is told so where it can still hear it, and its
-connection is closed with the reason in the log. What it had under way is decided all the same.
+A client that stops in the middle of a frame, or leaves the protocol, is told so where it can still
+hear it, and its connection is closed with the reason in the log. What it had under way is decided
+all the same.
 """
 
 import asyncio
@@ -149,7 +150,7 @@ class IngestConnection(asyncio.Protocol):
         self._spawn(self._close_when_settled())
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection."""
         self._closing = True
         if self._stall is not None:

@@ -1,0 +1,79 @@
+# Every target installs what it needs into .venv. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+# A missing or old Python, or one without venv, is told with the command that mends it.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'error: Python 3.11 or later is needed (found: '"$$($(PYTHON) --version 2>&1 || echo none)"')' >&2; \
+	  echo 'hint: sudo apt install python3 python3-venv, or make PYTHON=/path/to/python3.12' >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo 'error: this Python has no venv module' >&2; \
+	  echo 'hint: sudo apt install python3-venv' >&2; exit 2; }
+	@echo 'making $(VENV) …'
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/daemon: pyproject.toml | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@echo 'installing the daemon and the example …'
+	@$(PIP) --upgrade 'pip>=25.1'
+	@$(PIP) --editable '.[daemon]' --group example
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/daemon
+	@echo 'installing what the tests need …'
+	@$(PIP) --group test --group bench
+	@touch $@
+
+# An environment of its own: the generator wants an older protobuf than the daemon.
+$(STAMPS)/codegen: pyproject.toml | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@$(PYTHON) -m venv $(VENV)/codegen
+	@$(VENV)/codegen/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(VENV)/codegen/bin/python -m pip install --quiet --disable-pip-version-check --group codegen
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMPS)/daemon ## Run an agent and its worker against a fresh daemon, and show what it recorded
+	@$(BIN)/sidespan demo --data .sidespan
+
+.PHONY: test
+test: lint $(STAMPS)/codegen ## Lint, then run every test that fits in minutes
+	@$(BIN)/python -m pytest -m 'not long' --durations=10
+
+.PHONY: test-long
+test-long: $(STAMPS)/test $(STAMPS)/codegen ## Run the tests that take longer
+	@$(BIN)/python -m pytest -m long
+
+.PHONY: lint
+lint: $(STAMPS)/test ## Check form, types and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(STAMPS)/test ## Measure ours and rotel side by side (needs h2load: apt install nghttp2-client)
+	@$(BIN)/python -m tests.bench.peers
+
+.PHONY: proto
+proto: $(STAMPS)/codegen ## Regenerate client/sidespan/v1 from proto/
+	@$(VENV)/codegen/bin/python -m grpc_tools.protoc -Iproto --python_out=client --pyi_out=client proto/sidespan/v1/*.proto
+
+.PHONY: wheel
+wheel: $(STAMPS)/test ## Build the wheel and the source archive into dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+.PHONY: clean
+clean: ## Remove what make made, but no store
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

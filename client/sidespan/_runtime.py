@@ -1,0 +1,166 @@
+"""What the process as a whole has: at most one sender, and the decision whether there is one.
+
+Nothing is recorded until ``init`` is called, except when the environment names a service: then the
+first span does it. So a library may use sidespan freely; it costs its users nothing until one of
+them wants it.
+"""
+
+import atexit
+import os
+import threading
+from functools import partial
+from typing import NamedTuple
+
+from sidespan import _otlp
+from sidespan._buffer import Buffer
+from sidespan._limits import BUFFER_BYTES_MAX, EXIT_TIMEOUT_S, GOODBYE_TIMEOUT_S
+from sidespan._sender import Sender
+from sidespan._transport import connect
+from sidespan._version import __version__
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+class Status(NamedTuple):
+    """What became of the spans of this process; ``recorded == acked + dropped + buffered``.
+
+    Args:
+        recorded: Spans that have ended since ``init``.
+        acked: Of them, on the node's disk.
+        dropped: Of them, lost: the buffer was full, or the recorder refused them.
+        buffered: Of them, still on their way.
+        token: The newest token of the node; empty before the recorder has been heard.
+        last_error: The last thing that went wrong, for people; empty when nothing did.
+    """
+
+    recorded: int = 0
+    acked: int = 0
+    dropped: int = 0
+    buffered: int = 0
+    token: str = ""
+    last_error: str = ""
+
+
+class _Settings(NamedTuple):
+    """What a sender is made from, and after a fork made from again."""
+
+    service: str
+    address: str
+    buffer_bytes_max: int
+    exit_timeout_s: float
+
+    def sender(self, token: str = "") -> Sender:
+        resource = _otlp.resource(
+            {
+                "service.name": self.service,
+                "telemetry.sdk.name": "sidespan",
+                "telemetry.sdk.language": "python",
+                "telemetry.sdk.version": __version__,
+                "process.pid": os.getpid(),
+                "host.name": os.uname().nodename,
+            }
+        )
+        return Sender(partial(connect, self.address), resource, self.buffer_bytes_max, token)
+
+
+class Runtime:
+    """The process-wide state.
+
+    ``buffer`` is None while nothing is recorded; ``undecided`` says that ``decide`` may still
+    change that.
+    """
+
+    def __init__(self) -> None:
+        self.buffer: Buffer | None = None
+        self.undecided = True
+        self._lock = threading.Lock()
+        self._settings: _Settings | None = None
+        self._sender: Sender | None = None
+        self._hooked = False
+        self._inner_error = ""
+
+    def decide(self) -> Buffer | None:
+        """Return where spans go; the first call records if the environment names a service."""
+        if self.undecided:
+            self.undecided = False
+            if os.environ.get("SIDESPAN_SERVICE") or os.environ.get("OTEL_SERVICE_NAME"):
+                self.init(None, None, BUFFER_BYTES_MAX, EXIT_TIMEOUT_S)
+        return self.buffer
+
+    def init(
+        self, service: str | None, address: str | None, buffer_bytes_max: int, exit_timeout_s: float
+    ) -> None:
+        """Promise of ``sidespan.init``."""
+        environ = os.environ
+        with self._lock:
+            self.undecided = False
+            self._retire(exit_timeout_s)
+            if environ.get("SIDESPAN_DISABLED", "").strip().lower() in _TRUE:
+                return
+            self._settings = _Settings(
+                service
+                or environ.get("SIDESPAN_SERVICE")
+                or environ.get("OTEL_SERVICE_NAME")
+                or "unknown_service:python",
+                address or environ.get("SIDESPAN_SOCKET") or "",
+                buffer_bytes_max,
+                exit_timeout_s,
+            )
+            self._sender = self._settings.sender()
+            self.buffer = self._sender.buffer
+            if not self._hooked:
+                self._hooked = True
+                atexit.register(self._at_exit)
+                os.register_at_fork(after_in_child=self._after_fork)
+            self._sender.wake()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Promise of ``sidespan.flush``."""
+        sender = self._sender
+        return self.buffer is None or sender is None or sender.flush(max(0.0, timeout_s))
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Promise of ``sidespan.shutdown``."""
+        with self._lock:
+            self.undecided = False
+            thread = self._retire(timeout_s)
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def status(self) -> Status:
+        """Promise of ``sidespan.status``."""
+        sender = self._sender
+        if sender is None:
+            return Status(last_error=self._inner_error)
+        return Status(*sender.buffer.counts, sender.token, self._inner_error or sender.last_error)
+
+    def token(self) -> str:
+        """Return the newest token of the node, empty when none is known."""
+        sender = self._sender
+        return sender.token if sender is not None else ""
+
+    def note(self, error: Exception) -> None:
+        """Keep what went wrong inside the client, where the host must not feel it."""
+        self._inner_error = f"{type(error).__name__}: {error}"
+
+    def _retire(self, timeout_s: float) -> threading.Thread | None:
+        """Stop recording; the sender, if any, ends by itself within ``timeout_s`` seconds."""
+        running = self.buffer is not None
+        self.buffer = None
+        return self._sender.stop(timeout_s) if self._sender is not None and running else None
+
+    def _at_exit(self) -> None:
+        if self._settings is not None:
+            idle = self.status().buffered == 0
+            self.shutdown(GOODBYE_TIMEOUT_S if idle else self._settings.exit_timeout_s)
+
+    def _after_fork(self) -> None:
+        """Begin anew in the child: spans, connection, thread and locks are the parent's."""
+        self._lock = threading.Lock()
+        if self.buffer is not None and self._settings is not None and self._sender is not None:
+            self.buffer.abandon()
+            self._sender = self._settings.sender(self._sender.token)
+            self.buffer = self._sender.buffer
+
+
+runtime = Runtime()

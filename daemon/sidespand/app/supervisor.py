@@ -1,0 +1,133 @@
+"""Keeps the worker process alive, tells it how far it may read, and hears what it delivered.
+
+    start ──▶ exec'd child on a socketpair ──ends──▶ wait, longer each time ──▶ start …
+
+The child is exec'd, never forked: neither gRPC nor LMDB survives a fork.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from sidespand.app.channel import RecorderEnd, SinkFigures
+from sidespand.backoff import delay_s
+from sidespand.limits import STOP_WORKER_S, WORKER_STEADY_S
+from sidespand.model import Position
+from sidespand.telemetry import Telemetry
+
+_log = logging.getLogger(__name__)
+# What the worker is given of the stop's time; the rest is for saving and leaving.
+_DELIVER_SHARE = 0.5
+
+
+class WorkerSupervisor:
+    """One worker after another, until ``stop``.
+
+    Args:
+        arguments: The flags by which a worker finds its configuration.
+        telemetry: Counts starts, and shows what sinks did.
+        position: Tells the newest durable position.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], telemetry: Telemetry, position: Callable[[], Position]
+    ) -> None:
+        self._arguments = arguments
+        self._telemetry = telemetry
+        self._position = position
+        self._channel: RecorderEnd | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the worker; from here on one is running, or about to."""
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    def advance(self, newest: Position) -> None:
+        """Let the worker read up to ``newest``."""
+        if self._channel is not None:
+            self._channel.advance(newest)
+
+    async def stop(self) -> None:
+        """Have the worker deliver what it can and save its cursors; end it when that takes too long."""
+        self._stopping = True
+        if self._keeper is None:
+            return
+        if self._channel is not None:
+            self._channel.stop(STOP_WORKER_S * _DELIVER_SHARE)
+        if self._process is None:
+            self._keeper.cancel()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._keeper), STOP_WORKER_S)
+        except TimeoutError:
+            _log.warning("the worker did not stop in %g s and is killed", STOP_WORKER_S)
+            self._kill()
+            await self._keeper
+        except asyncio.CancelledError:
+            if not self._keeper.cancelled():
+                raise
+
+    async def _keep(self) -> None:
+        failures = 0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            began = loop.time()
+            status = await self._run_once()
+            if self._stopping:
+                return
+            failures = 1 if loop.time() - began > WORKER_STEADY_S else failures + 1
+            wait = delay_s(failures, random.uniform)
+            _log.error("the worker ended with status %d, starting another in %.1f s", status, wait)
+            await asyncio.sleep(wait)
+
+    async def _run_once(self) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "sidespand",
+                "worker",
+                "--channel-fd",
+                str(theirs.fileno()),
+                *self._arguments,
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        self._telemetry.worker_starts.inc()
+        channel = RecorderEnd(
+            ready=lambda: None, cursors=self._on_cursors, figures=self._on_figures, closed=self._kill
+        )
+        ours.setblocking(False)
+        await channel.open(ours)
+        self._channel = channel
+        channel.advance(self._position())
+        try:
+            return await self._process.wait()
+        finally:
+            self._channel = None
+            channel.close()
+            self._process = None
+
+    def _kill(self) -> None:
+        # A worker that closed its end, or sent nonsense, serves nobody any more; one that has ended
+        # already cannot be killed.
+        if self._process is not None and not self._stopping:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _on_cursors(self, cursors: Mapping[str, Position]) -> None:
+        _log.debug("cursors: %s", {name: str(position) for name, position in cursors.items()})
+
+    def _on_figures(self, figures: Mapping[str, SinkFigures]) -> None:
+        telemetry = self._telemetry
+        for name, each in figures.items():
+            telemetry.sink_delivered.labels(name).set(each.delivered_items)
+            telemetry.sink_rejected.labels(name).set(each.rejected_items)
+            telemetry.sink_retries.labels(name).set(each.retries)
+            telemetry.sink_lag.labels(name).set(each.lag_items)

@@ -1,0 +1,134 @@
+"""``sidespan show``: one trace as a tree, each span with its stamp."""
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sidespand.cli import arguments, exits, store, units
+from sidespand.cli.output import print_json, print_note
+from sidespand.cli.text import Screen, safe, table
+from sidespand.limits import FIND_QUIET_BYTES, TRACE_SPANS_MAX
+
+if TYPE_CHECKING:
+    from sidespand.query.documents import NodeRef
+    from sidespand.query.traces import Row, Tree
+
+_LAST = "last"
+_HEADER = ("NAME", "SERVICE", "DURATION", "STATUS", "LSN", "HLC", "")
+# Deeper levels are drawn with their number, so that a chain of calls keeps its names on screen.
+_DEPTH_DRAWN_MAX = 12
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    arguments.add_store(parser)
+    parser.add_argument(
+        "id", metavar="ID|last", help="a trace or span id, or a unique prefix of 6 digits or more"
+    )
+    arguments.add_utc(parser)
+    arguments.add_all(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the trace that the id names."""
+    from sidespand.query.documents import trace_document, walk_document
+    from sidespand.query.find import collect_trace, newest_span, resolve_trace
+    from sidespand.query.traces import assemble
+    from sidespand.query.walk import Walk
+
+    with store.opened(args) as opened:
+        quiet_bytes = None if args.all else FIND_QUIET_BYTES
+
+        def walk() -> Walk:
+            return Walk(opened.reader.newest_first(), quiet_bytes=quiet_bytes)
+
+        if args.id == _LAST:
+            trace_id = newest_span(opened.reader.newest_first()).item.span.trace_id
+        else:
+            trace_id = resolve_trace(walk(), args.id)
+        collecting = walk()
+        found = collect_trace(collecting, trace_id)
+        tree = assemble(found.spans)
+        if args.json:
+            document = trace_document(trace_id, tree, opened.node_ref)
+            document["scan"] = walk_document(collecting, truncated=found.truncated)
+            print_json(document)
+        else:
+            _print(trace_id, tree, opened.node_ref, utc=args.utc)
+    if found.truncated:
+        print_note(f"only the newest {TRACE_SPANS_MAX} spans of the trace are shown")
+    elif not collecting.complete:
+        print_note(
+            f"nothing before {collecting.oldest} was searched; --all reads the whole journal"
+        )
+    return exits.OK
+
+
+def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> None:
+    screen = Screen()
+    spans = [row.span for row in tree.rows]
+    start_ns = min(span.start_ns for span in spans)
+    end_ns = max(span.end_ns for span in spans)
+    services = sorted({span.service for span in spans if span.service})
+    errors = sum(span.status == "error" for span in spans)
+    facts = [
+        units.moment(start_ns, utc=utc),
+        units.duration(start_ns, end_ns),
+        _counted(len(spans), "span"),
+    ]
+    if services:
+        facts.append(safe(", ".join(services)))
+    if errors:
+        facts.append(_counted(errors, "error"))
+    if tree.duplicate_count:
+        facts.append(f"{_counted(tree.duplicate_count, 'duplicate')} left out")
+    print(screen.bold(f"trace {trace_id.hex()}"))
+    print(" · ".join(facts))
+    recorders = {(s.stamp.position.lineage, s.stamp.boot_generation) for s in spans}
+    for lineage, generation in sorted(recorders):
+        node = safe(node_ref(lineage, generation)) or "unknown"
+        print(screen.dim(f"node {node} · lineage {lineage.hex()} · generation {generation}"))
+    print()
+    cells = list(_cells(tree, name_stamps=len(recorders) > 1))
+    header, *lines = table([_HEADER, *cells], 0, screen.columns)
+    print(screen.dim(header))
+    for row, line in zip(tree.rows, lines, strict=True):
+        print(screen.red(line) if row.span.status == "error" else line)
+
+
+def _cells(tree: "Tree", *, name_stamps: bool) -> Iterator[tuple[str, ...]]:
+    from sidespand import hlc
+
+    # Whether the ancestor at a depth has a sibling below, which its line leads to.
+    open_levels: list[bool] = []
+    for row in tree.rows:
+        del open_levels[max(0, row.depth - 1) :]
+        if row.depth:
+            open_levels.append(not row.last)
+        span = row.span
+        stamp = span.stamp
+        notes = [row.root.value] if row.root is not None and span.parent_span_id else []
+        if name_stamps:
+            notes.append(f"in {stamp.position.lineage.hex()} generation {stamp.boot_generation}")
+        yield (
+            _branch(row, open_levels) + safe(span.name),
+            safe(span.service),
+            units.duration(span.start_ns, span.end_ns),
+            span.status,
+            str(stamp.position.lsn),
+            hlc.text(stamp.hlc),
+            ", ".join(notes),
+        )
+
+
+def _branch(row: "Row", open_levels: list[bool]) -> str:
+    if not row.depth:
+        return ""
+    if row.depth > _DEPTH_DRAWN_MAX:
+        return f"[{row.depth}] "
+    rails = "".join("│  " if is_open else "   " for is_open in open_levels[:-1])
+    return rails + ("└─ " if row.last else "├─ ")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,109 @@
+"""Text for a terminal: nothing that a span holds can move the cursor, hide or reorder a line."""
+
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from sidespand.limits import TEXT_CHARACTERS_MAX
+
+# C0, DEL and C1; marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX 9);
+# line and paragraph separators; byte order marks, tags and unpaired surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
+_ELLIPSIS = "…"
+_WIDE = ("W", "F")
+_ZERO_WIDTH = ("Mn", "Me", "Cf")
+_GAP = "  "
+_FLEXIBLE_COLUMNS_MIN = 24
+
+
+def safe(text: str, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
+    r"""Return ``text`` cut to a length, with unsafe characters as ``\n`` or ``\u202e``."""
+    if len(text) > characters_max:
+        text = text[: characters_max - 1] + _ELLIPSIS
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def width(text: str) -> int:
+    """Return the columns that safe text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_character_width(character) for character in text)
+
+
+def fit(text: str, columns: int) -> str:
+    """Return safe text padded or cut to ``columns``, which is 1 or more."""
+    missing = columns - width(text)
+    if missing >= 0:
+        return text + " " * missing
+    kept = ""
+    room = columns - 1
+    for character in text:
+        room -= _character_width(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + _ELLIPSIS + " " * (columns - 1 - width(kept))
+
+
+def table(rows: Sequence[Sequence[str]], flexible: int, columns: int | None) -> list[str]:
+    """Return lines with aligned cells.
+
+    Args:
+        rows: Safe cells, the header first, all rows alike in length.
+        flexible: The column that gives way on a narrow terminal.
+        columns: Width of the terminal; None where no line is cut.
+    """
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    if columns is not None:
+        over = sum(widths) + len(_GAP) * (len(widths) - 1) - columns
+        least = min(widths[flexible], _FLEXIBLE_COLUMNS_MIN)
+        widths[flexible] = max(least, widths[flexible] - max(0, over))
+    return [
+        _GAP.join(fit(cell, widths[column]) for column, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+class Screen:
+    """What stdout can show, asked once a command.
+
+    ``columns`` is None unless stdout is a terminal: a file or a pipe gets whole lines.
+    """
+
+    def __init__(self) -> None:
+        terminal = sys.stdout.isatty()
+        self.columns = shutil.get_terminal_size().columns if terminal else None
+        self._colour = (
+            terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
+
+    def bold(self, text: str) -> str:
+        """Return ``text`` to stand out."""
+        return self._styled("1", text)
+
+    def dim(self, text: str) -> str:
+        """Return ``text`` to stand back."""
+        return self._styled("2", text)
+
+    def red(self, text: str) -> str:
+        """Return ``text`` to warn."""
+        return self._styled("31", text)
+
+    def _styled(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in _ZERO_WIDTH:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in _WIDE else 1

@@ -1,0 +1,1 @@
+"""Answers questions about what was recorded: pure functions over records, whoever reads them."""

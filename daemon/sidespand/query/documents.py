@@ -1,0 +1,148 @@
+"""The JSON form of what was recorded, shared by everything that shows it.
+
+Of our own numbers an LSN, a counter and a time in nanoseconds are decimal strings, since a JSON
+number past 2**53 loses digits in most readers; an HLC is ``wall_ns.%010d``. Fields are added, never
+renamed or removed.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sidespand import hlc
+from sidespand.model import Gap
+from sidespand.query.spans import Span, Stamp, Value
+from sidespand.query.summaries import TraceSummary
+from sidespand.query.traces import Root, Tree
+from sidespand.query.walk import Walk
+
+# Tells who recorded a generation of a lineage: its source_node_ref, empty when that was trimmed.
+NodeRef = Callable[[bytes, int], str]
+
+Document = dict[str, Any]
+
+# Above this a double, which is what most readers of JSON make of a number, skips integers.
+_INTEGER_MAX = 2**53 - 1
+
+
+def stamp_document(stamp: Stamp, node_ref: NodeRef) -> Document:
+    """Return a stamp."""
+    lineage = stamp.position.lineage
+    return {
+        "source_node_ref": node_ref(lineage, stamp.boot_generation),
+        "lineage": lineage.hex(),
+        "boot_generation": stamp.boot_generation,
+        "lsn": str(stamp.position.lsn),
+        "hlc": hlc.text(stamp.hlc),
+    }
+
+
+def span_document(span: Span, node_ref: NodeRef) -> Document:
+    """Return one span; its parent is null for a root."""
+    return {
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "parent_span_id": span.parent_span_id.hex() or None,
+        "name": span.name,
+        "kind": span.kind,
+        "service": span.service,
+        "start_ns": str(span.start_ns),
+        "end_ns": str(span.end_ns),
+        "status": span.status,
+        "status_message": span.status_message,
+        "attributes": attributes_document(span.attributes),
+        "events": [
+            {
+                "time_ns": str(event.time_ns),
+                "name": event.name,
+                "attributes": attributes_document(event.attributes),
+            }
+            for event in span.events
+        ],
+        "links": [
+            {
+                "trace_id": link.trace_id.hex(),
+                "span_id": link.span_id.hex(),
+                "trace_state": link.trace_state,
+                "attributes": attributes_document(link.attributes),
+            }
+            for link in span.links
+        ],
+        "trace_state": span.trace_state,
+        "resource": attributes_document(span.resource),
+        "scope": span.scope,
+        "stamp": stamp_document(span.stamp, node_ref),
+    }
+
+
+def trace_document(trace_id: bytes, tree: Tree, node_ref: NodeRef) -> Document:
+    """Return a trace with its spans in display order."""
+    return {
+        "trace_id": trace_id.hex(),
+        "spans": [
+            {
+                **span_document(row.span, node_ref),
+                "parent_recorded": row.root is not Root.PARENT_NOT_RECORDED,
+            }
+            for row in tree.rows
+        ],
+        "duplicate_count": tree.duplicate_count,
+    }
+
+
+def summary_document(summary: TraceSummary) -> Document:
+    """Return one line of a list of traces."""
+    return {
+        "trace_id": summary.trace_id.hex(),
+        "start_ns": str(summary.start_ns),
+        "end_ns": str(summary.end_ns),
+        "span_count": summary.span_count,
+        "error_count": summary.error_count,
+        "status": "error" if summary.error_count else "ok",
+        "services": list(summary.services),
+        "root_name": summary.root_name,
+        "root_recorded": summary.root_recorded,
+        "position": str(summary.position),
+    }
+
+
+def walk_document(walk: Walk, *, truncated: bool = False) -> Document:
+    """Return how far a search went: what lies before ``oldest_position`` was not looked at."""
+    return {
+        "complete": walk.complete and not truncated,
+        "oldest_position": str(walk.oldest) if walk.oldest is not None else None,
+    }
+
+
+def gap_document(gap: Gap) -> Document:
+    """Return a hole in the log; both LSNs are missing, too."""
+    return {
+        "lineage": gap.lineage.hex(),
+        "first_lsn": str(gap.first),
+        "last_lsn": str(gap.last),
+        "reason": gap.reason,
+    }
+
+
+def attributes_document(attributes: Mapping[str, Value]) -> Document:
+    """Return attributes in JSON's own types.
+
+    Bytes become base64, and what JSON has no number for a string: integers past 2**53, NaN and the
+    infinities, as in the JSON of protobuf.
+    """
+    return {key: _value(value) for key, value in attributes.items()}
+
+
+def _value(value: Value) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, list):
+        return [_value(element) for element in value]
+    if isinstance(value, dict):
+        return attributes_document(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+        return str(value)
+    return value

@@ -1,0 +1,217 @@
+"""Decodes records of spans: every item as a value with the stamp that the journal gave it.
+
+Two depths: ``items`` reads what lists need and leaves the rest encoded, ``decode`` reads one span
+whole.
+Source: opentelemetry-proto, trace.proto and common.proto.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from sidespand import hlc
+from sidespand.errors import StoreUnreadable
+from sidespand.hlc import Hlc
+from sidespand.limits import SPAN_ID_BYTES
+from sidespand.model import Kind, Position, Record
+
+Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
+
+_NO_PARENT = bytes(SPAN_ID_BYTES)
+_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+_STATUSES = ("unset", "ok", "error")
+
+
+class Stamp(NamedTuple):
+    """What the journal says of one item.
+
+    Args:
+        position: Its own, not its record's.
+        boot_generation: Of the daemon that recorded it.
+        hlc: Its own.
+    """
+
+    position: Position
+    boot_generation: int
+    hlc: Hlc
+
+
+class Item(NamedTuple):
+    """One span of a record, still encoded.
+
+    Args:
+        stamp: Its stamp.
+        service: ``service.name`` of its resource; empty when there is none.
+        span: As it was received.
+        resource: The same.
+        scope: The same.
+    """
+
+    stamp: Stamp
+    service: str
+    span: trace_pb2.Span
+    resource: Resource
+    scope: InstrumentationScope
+
+    @property
+    def parent_span_id(self) -> bytes:
+        """Its parent's id; empty for a root, however that was written."""
+        parent = self.span.parent_span_id
+        return b"" if parent == _NO_PARENT else parent
+
+    @property
+    def status(self) -> str:
+        """``unset``, ``ok`` or ``error``."""
+        return _named(_STATUSES, self.span.status.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at one moment of a span."""
+
+    time_ns: int
+    name: str
+    attributes: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A span's reference to another one, in any trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    trace_state: str
+    attributes: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span, whole.
+
+    Args:
+        trace_id: 16 bytes.
+        span_id: 8 bytes.
+        parent_span_id: 8 bytes; empty for a root.
+        name: As received, any characters.
+        kind: ``internal``, ``server``, ``client``, ``producer``, ``consumer`` or ``unspecified``.
+        service: ``service.name`` of its resource; empty when there is none.
+        start_ns: Nanoseconds since the Unix epoch, by the sender's clock.
+        end_ns: The same; 0 when the sender gave none.
+        status: ``unset``, ``ok`` or ``error``.
+        status_message: The sender's words.
+        attributes: Of several values under one key the last.
+        events: In the order in which they were sent.
+        links: The same.
+        trace_state: W3C ``tracestate`` as received.
+        resource: Attributes of the resource.
+        scope: Name of the instrumentation scope.
+        stamp: What the journal says of it.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: str
+    service: str
+    start_ns: int
+    end_ns: int
+    status: str
+    status_message: str
+    attributes: Mapping[str, Value]
+    events: tuple[Event, ...]
+    links: tuple[Link, ...]
+    trace_state: str
+    resource: Mapping[str, Value]
+    scope: str
+    stamp: Stamp
+
+
+def items(record: Record) -> Iterator[Item]:
+    """Yield the spans of a record in item order; nothing for another kind or a redacted payload.
+
+    Raises:
+        StoreUnreadable: The payload does not parse. Not retryable.
+    """
+    if record.header.kind is not Kind.SPANS or record.payload is None:
+        return
+    try:
+        # The message of a request and of a file of traces are the same bytes.
+        traces = trace_pb2.TracesData.FromString(record.payload)
+    except DecodeError as error:
+        raise StoreUnreadable(f"the record at {record.position} does not parse: {error}") from error
+    header = record.header
+    index = 0
+    for resource_spans in traces.resource_spans:
+        service = _service(resource_spans.resource)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                position = Position(record.ordinal, header.lineage, header.first_lsn + index)
+                stamp = Stamp(position, header.boot_generation, hlc.nth(header.stamp, index))
+                yield Item(stamp, service, span, resource_spans.resource, scope_spans.scope)
+                index += 1
+
+
+def decode(item: Item) -> Span:
+    """Return one span whole."""
+    span = item.span
+    return Span(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=item.parent_span_id,
+        name=span.name,
+        kind=_named(_KINDS, span.kind),
+        service=item.service,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status=item.status,
+        status_message=span.status.message,
+        attributes=_attributes(span.attributes),
+        events=tuple(
+            Event(event.time_unix_nano, event.name, _attributes(event.attributes))
+            for event in span.events
+        ),
+        links=tuple(
+            Link(link.trace_id, link.span_id, link.trace_state, _attributes(link.attributes))
+            for link in span.links
+        ),
+        trace_state=span.trace_state,
+        resource=_attributes(item.resource.attributes),
+        scope=item.scope.name,
+        stamp=item.stamp,
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Value:
+    # Nesting is bounded by the parser, which refuses more than 100 messages in one another.
+    field = value.WhichOneof("value")
+    if field == "array_value":
+        return [_value(element) for element in value.array_value.values]
+    if field == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if field is None or field == "string_value_strindex":
+        # An index into a table of strings that only profiles carry.
+        return None
+    scalar: Value = getattr(value, field)
+    return scalar
+
+
+def _service(resource: Resource) -> str:
+    for pair in resource.attributes:
+        if pair.key == "service.name":
+            return pair.value.string_value
+    return ""
+
+
+def _named(names: tuple[str, ...], number: int) -> str:
+    # An enum is open: a later sender may use a number that this version has no name for.
+    return names[number] if 0 <= number < len(names) else names[0]

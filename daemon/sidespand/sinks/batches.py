@@ -1,0 +1,59 @@
+"""Cuts what was read into deliveries. Pure."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from sidespand.limits import DELIVERY_BYTES_MAX, STAMP_BYTES_MAX
+from sidespand.model import Gap, Kind, Position, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stretch of the log that is delivered, or passed over, as one.
+
+    Args:
+        records: Those that the sink takes, of one lineage, in log order; empty when it takes none.
+        position: Where the stretch ends, inclusive.
+    """
+
+    records: tuple[Record, ...]
+    position: Position
+
+    @property
+    def item_count(self) -> int:
+        """Items to deliver."""
+        return sum(record.header.item_count for record in self.records)
+
+
+def batches(entries: Sequence[Record | Gap], kinds: AbstractSet[Kind]) -> Iterator[Batch]:
+    """Yield batches that cover ``entries`` without a gap, in log order.
+
+    Args:
+        entries: What follows the cursor.
+        kinds: What the sink takes; other records, redacted ones and gaps are passed over.
+
+    Yields:
+        Batches of at most DELIVERY_BYTES_MAX with their stamps, or of one larger record.
+    """
+    records: list[Record] = []
+    size = 0
+    last: Position | None = None
+    for entry in entries:
+        added = _size(entry, kinds)
+        elsewhere = last is not None and entry.position.lineage != last.lineage
+        if last is not None and (elsewhere or (records and size + added > DELIVERY_BYTES_MAX)):
+            yield Batch(tuple(records), last)
+            records, size = [], 0
+        if added and isinstance(entry, Record):
+            records.append(entry)
+            size += added
+        last = entry.position
+    if last is not None:
+        yield Batch(tuple(records), last)
+
+
+def _size(entry: Record | Gap, kinds: AbstractSet[Kind]) -> int:
+    if isinstance(entry, Gap) or entry.payload is None or entry.header.kind not in kinds:
+        return 0
+    return len(entry.payload) + STAMP_BYTES_MAX * entry.header.item_count

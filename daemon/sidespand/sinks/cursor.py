@@ -1,0 +1,77 @@
+"""How far a sink has come, in a file of its own: ``<data>/sinks/<name>/cursor.json``.
+
+{"ordinal": 1, "lineage": "<16 hex>", "lsn": "<decimal>"}
+"""
+
+import json
+import logging
+from pathlib import Path
+
+from sidespand.files import replace_file
+from sidespand.limits import CURSOR_FILE_BYTES_MAX
+from sidespand.model import Position
+
+_log = logging.getLogger(__name__)
+_LINEAGE_BYTES = 8
+_LSN_MAX = 2**64 - 1
+
+
+class CursorFile:
+    """One cursor.
+
+    Args:
+        path: Its file; the directory must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Position | None:
+        """Return the saved cursor; None when there is none, or it is damaged, which is logged.
+
+        Raises:
+            OSError: The file is there and cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                raw = file.read(CURSOR_FILE_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+        try:
+            return _parse(raw)
+        except (ValueError, KeyError, TypeError):
+            _log.warning("%s is damaged: delivering from the oldest record again", self._path)
+            return None
+
+    def save(self, position: Position) -> None:
+        """Make ``position`` the cursor; it is durable when this returns.
+
+        Raises:
+            OSError: The cursor is what it was.
+        """
+        body = {
+            "ordinal": position.ordinal,
+            "lineage": position.lineage.hex(),
+            "lsn": str(position.lsn),
+        }
+        replace_file(self._path, json.dumps(body).encode() + b"\n")
+
+
+def contradicts(cursor: Position, place: Position) -> bool:
+    """Tell whether ``cursor`` cannot be of the log that has ``place`` at or after it.
+
+    It is ahead of that place, or names another lineage under the same number.
+    """
+    if cursor.ordinal != place.ordinal:
+        return cursor.ordinal > place.ordinal
+    return cursor.lineage != place.lineage or cursor.lsn > place.lsn
+
+
+def _parse(raw: bytes) -> Position:
+    body = json.loads(raw)
+    position = Position(int(body["ordinal"]), bytes.fromhex(body["lineage"]), int(body["lsn"]))
+    if position.ordinal < 1 or len(position.lineage) != _LINEAGE_BYTES:
+        raise ValueError("no such lineage")
+    if not 0 <= position.lsn <= _LSN_MAX:
+        raise ValueError("no such LSN")
+    return position

@@ -1,0 +1,88 @@
+"""What a type of sink declares: the keys that it takes, and how one is made."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sidespand.config import SinkConfig
+from sidespand.errors import ConfigError
+from sidespand.ports import Sink
+
+_SHOWN_CHARACTERS_MAX = 80
+
+# Tells a generation's source_node_ref from lineage and boot generation.
+NodeRef = Callable[[bytes, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One key of a sink.
+
+    Args:
+        parse: Takes TOML's value; raises ValueError with what it expected.
+        default: What holds without it; ignored when it is required.
+        example: What to set a required one to, in TOML; empty for one that is not.
+        secret: Never show its value.
+    """
+
+    parse: Callable[[Any], Any]
+    default: Any = None
+    example: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SinkType:
+    """One ``type`` of the configuration.
+
+    Args:
+        options: Its keys.
+        make: Takes the value of every key, the sink's own directory and the resolver of node
+            references; called on the event loop that will deliver.
+    """
+
+    options: Mapping[str, Option]
+    make: Callable[[Mapping[str, Any], Path, NodeRef], Sink]
+
+
+def read_options(sink: SinkConfig, known: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the value of every known key.
+
+    Raises:
+        ConfigError: Names each key that is missing, unknown or cannot be used.
+    """
+    faults = [
+        f"sinks.{sink.name}.{key}: unknown key{meant(key, known)}"
+        for key in sink.options
+        if key not in known
+    ]
+    found = {}
+    for key, option in known.items():
+        path = f"sinks.{sink.name}.{key}"
+        if key not in sink.options:
+            found[key] = option.default
+            if option.example:
+                faults.append(f"{path}: missing; set it to {option.example}")
+            continue
+        try:
+            found[key] = option.parse(sink.options[key])
+        except ValueError as error:
+            got = "" if option.secret else f", got {_shown(sink.options[key])}"
+            faults.append(f"{path}: {error}{got}")
+    if faults:
+        hint = f"a sink of type {sink.type} takes: type, {', '.join(known)}"
+        raise ConfigError("\n".join(faults), hint=hint)
+    return found
+
+
+def meant(given: str, known: Mapping[str, object]) -> str:
+    """Return a suggestion for a name that is not known, to be put behind it; empty for none."""
+    near = difflib.get_close_matches(given, known, 1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 3] + "..."

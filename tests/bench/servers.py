@@ -1,0 +1,120 @@
+"""The servers under load: ours, and rotel, the Rust collector in its PyPI wheel. Each on ports of its own."""
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+from tests.bench.machine import processes
+from tests.daemon import Daemon, wait_until
+
+
+class Server:
+    """A running server.
+
+    Args:
+        name: For the table.
+        grpc_port: Of 127.0.0.1.
+        http_port: The same.
+        pid: Its main process.
+    """
+
+    def __init__(self, name: str, grpc_port: int, http_port: int, pid: int) -> None:
+        self.name = name
+        self.ports = {"grpc": grpc_port, "http": http_port}
+        self.pid = pid
+
+    def pids(self) -> list[int]:
+        """Return all of its processes."""
+        return processes(self.pid)
+
+    def accepted_spans(self) -> int | None:
+        """Return how many spans it says it accepted; None when it does not say."""
+        return None
+
+    def stop(self) -> None:
+        """End it."""
+        raise NotImplementedError
+
+
+class Ours(Server):
+    """``sidespan serve`` with a new store.
+
+    Args:
+        root: A directory of its own.
+        durability: ``fsync`` or ``none``.
+    """
+
+    def __init__(self, root: Path, durability: str) -> None:
+        root.mkdir(parents=True)
+        ports = free_ports(2)
+        arguments = [
+            "--otlp-grpc", f"127.0.0.1:{ports[0]}", "--otlp-http", f"127.0.0.1:{ports[1]}",
+        ]  # fmt: skip
+        started = time.perf_counter()
+        self.daemon = Daemon(
+            root, arguments, config=f'[journal]\ndurability = "{durability}"\n'
+        ).start()
+        self.start_s = time.perf_counter() - started
+        super().__init__(f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
+
+    def accepted_spans(self) -> int:
+        """Return the sum of ``sidespan_receiver_accepted_items_total`` for spans."""
+        counts = re.findall(
+            r'accepted_items_total\{door="\w+",signal="spans"\} (\S+)',
+            self.daemon.metrics(self.ports["http"]),
+        )
+        return int(sum(float(count) for count in counts))
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        self.daemon.terminate()
+
+
+class Rotel(Server):
+    """rotel with its blackhole exporter: everything in memory, nothing kept."""
+
+    def __init__(self) -> None:
+        spec = importlib.util.find_spec("rotel")
+        assert spec is not None, "rotel is missing: pip install rotel"
+        assert spec.origin is not None
+        grpc_port, http_port = free_ports(2)
+        # Its binary is linked against the shared libpython of its build.
+        environment = {**os.environ, "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""}
+        self._process = subprocess.Popen(
+            [
+                str(Path(spec.origin).with_name("rotel-agent")), "start",
+                "--otlp-grpc-endpoint", f"127.0.0.1:{grpc_port}",
+                "--otlp-http-endpoint", f"127.0.0.1:{http_port}", "--exporter", "blackhole",
+            ],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+        )  # fmt: skip
+        for port in (grpc_port, http_port):
+            wait_until(lambda port=port: listens(port), 10, "rotel to listen")  # type: ignore[misc]
+        super().__init__("rotel, memory", grpc_port, http_port, self._process.pid)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(10)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody accepts connections on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,50 @@
+"""Promise 1: no ack before the commit that it speaks of has been flushed."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import running
+from tests.frame_client import FrameClient
+from tests.otlp import encoded
+from tests.toolchain import require
+
+REQUESTS = 20
+_ACK_HEAD = r'"\\0\\0\\0.{1,8}\\21\\0'
+
+
+@pytest.mark.slow
+def test_every_ack_is_written_after_the_flush_of_its_commit(tmp_path: Path) -> None:
+    """In the order of system calls, fdatasync and the O_DSYNC write of the commit end before the ack is sent."""
+    require(shutil.which("strace"), "strace", "apt install strace")
+    trace = tmp_path / "trace"
+    prefix = [
+        "strace", "-f", "-yy", "-s", "24", "-o", str(trace),
+        "-e", "trace=fdatasync,pwrite64,write,writev,sendto,sendmsg",
+    ]  # fmt: skip
+    with running(tmp_path, prefix=prefix) as daemon, FrameClient(daemon.ingest) as client:
+        client.hello(os.urandom(16))
+        for seq in range(1, REQUESTS + 1):
+            client.records(seq, encoded())
+            client.ack(seq)
+
+    # A call that another thread interrupts is printed when it begins and again when it ends; its end counts.
+    flushed = meta_written = False
+    acks = 0
+    for line in trace.read_text(encoding="utf-8", errors="replace").splitlines():
+        if re.search(r"fdatasync.*= 0$", line) and (".mdb" in line or "resumed" in line):
+            flushed = True
+            meta_written = False
+        elif re.search(r"pwrite64.*= 120$", line):
+            meta_written = flushed
+        elif re.search(r"(write|writev|sendto|sendmsg)\(\d+<(UNIX|socket)", line) and re.search(
+            _ACK_HEAD, line
+        ):
+            assert flushed, f"an ack before any flush: {line}"
+            assert meta_written, f"an ack before the commit record was written: {line}"
+            acks += 1
+            flushed = meta_written = False
+    assert acks == REQUESTS

@@ -1,0 +1,131 @@
+"""Promise 1 and 2: what was acknowledged survives kill -9 at its position, and no position is used twice."""
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sidespand.journal.reader import JournalReader
+from sidespand.model import Kind, Record
+from tests.daemon import Daemon
+from tests.frame_client import FrameClient
+from tests.otlp import encoded
+
+LIVES = 50
+SPANS_PER_REQUEST = 5
+CLIENTS = 3
+
+
+class Load(threading.Thread):
+    """One client instance that sends for ever and keeps, outside the daemon, what was acknowledged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._path = path
+        self._instance_id = os.urandom(16)
+        self.acked: dict[bytes, int] = {}
+        self._unacked: dict[int, list[bytes]] = {}
+        self._acked_seq = 0
+        self.stopping = threading.Event()
+        self.progress = 0
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                with FrameClient(self._path, timeout_s=5) as client:
+                    self._session(client)
+            except (OSError, EOFError):
+                time.sleep(0.005)
+
+    def _session(self, client: FrameClient) -> None:
+        durable = client.hello(self._instance_id, self._acked_seq).last_seq
+        # What was durable without having been acknowledged need not be sent again, nor be counted.
+        for seq in [seq for seq in self._unacked if seq <= durable]:
+            del self._unacked[seq]
+        self._acked_seq = max(self._acked_seq, durable)
+        for seq, ids in sorted(self._unacked.items()):
+            self._send(client, seq, ids)
+        while not self.stopping.is_set():
+            while len(self._unacked) < 4:
+                seq = self._acked_seq + len(self._unacked) + 1
+                self._unacked[seq] = [os.urandom(8) for _ in range(SPANS_PER_REQUEST)]
+                self._send(client, seq, self._unacked[seq])
+            self._receive(client)
+
+    def _send(self, client: FrameClient, seq: int, ids: list[bytes]) -> None:
+        client.records(seq, encoded(len(ids), span_ids=ids))
+
+    def _receive(self, client: FrameClient) -> None:
+        seq = self._acked_seq + 1
+        ack = client.ack(seq)
+        for index, span_id in enumerate(self._unacked.pop(seq)):
+            self.acked[span_id] = ack.first_lsn + index
+        assert ack.last_lsn - ack.first_lsn + 1 == SPANS_PER_REQUEST
+        self._acked_seq = seq
+        self.progress += 1
+
+
+def records_of(data: Path) -> list[Record]:
+    """Return every record of a stopped store; a hole fails the test."""
+    reader = JournalReader(data)
+    found: list[Record] = []
+    while batch := reader.read(found[-1].position if found else None):
+        for entry in batch:
+            assert isinstance(entry, Record), entry
+            found.append(entry)
+    reader.close()
+    return found
+
+
+@pytest.mark.slow
+def test_kill_9_under_load_loses_nothing_that_was_acked(tmp_path: Path) -> None:
+    """Over 50 lives ended by kill -9, every acked span is once in the journal, at the LSN of its ack."""
+    rng = random.Random(20261121)
+    daemon = Daemon(tmp_path)
+    loads = [Load(daemon.ingest) for _ in range(CLIENTS)]
+    for load in loads:
+        load.start()
+    for _ in range(LIVES):
+        daemon.start()
+        before = [load.progress for load in loads]
+        deadline = time.monotonic() + 10
+        while all(load.progress == old for load, old in zip(loads, before, strict=True)):
+            assert time.monotonic() < deadline, "no client got an ack in this life"
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.08))
+        daemon.kill()
+    for load in loads:
+        load.stopping.set()
+    for load in loads:
+        load.join(10)
+        assert not load.is_alive()
+
+    records = records_of(daemon.data)
+
+    next_lsn = 1
+    for index, record in enumerate(records):
+        assert record.header.first_lsn == next_lsn
+        assert record.header.record_index == index
+        next_lsn = record.header.last_lsn + 1
+    for earlier, later in zip(records, records[1:], strict=False):
+        assert earlier.header.stamp < later.header.stamp
+    generations = [r.header.boot_generation for r in records if r.header.kind is Kind.GEN]
+    assert generations == list(range(1, LIVES + 1))
+    found: dict[bytes, int] = {}
+    for record in records:
+        if record.header.kind is Kind.SPANS:
+            assert record.payload is not None
+            request = ExportTraceServiceRequest.FromString(record.payload)
+            spans = request.resource_spans[0].scope_spans[0].spans
+            for number, span in enumerate(spans):
+                assert span.span_id not in found, "a step was stored twice"
+                found[span.span_id] = record.header.first_lsn + number
+    acked = {span_id: lsn for load in loads for span_id, lsn in load.acked.items()}
+    assert len(acked) > LIVES * SPANS_PER_REQUEST
+    assert {span_id: found.get(span_id) for span_id in acked} == acked
+
+

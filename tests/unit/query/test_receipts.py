@@ -1,0 +1,92 @@
+import msgpack
+from tests.unit.query import samples
+
+from sidespand import hlc, token
+from sidespand.model import Content, Edge, EdgeType, Kind, Record
+from sidespand.query.find import Hit
+from sidespand.query.receipts import receipt_document, session_before, session_body
+from sidespand.query.spans import items
+
+GENERATION = {
+    "source_node_ref": "node://a",
+    "node_instance_id": "i",
+    "incarnation": bytes(16),
+    "durability": "fsync",
+}
+
+
+def hit(entry: Record, index: int) -> Hit:
+    """Return an item of a record as a search finds it."""
+    return Hit(entry, list(items(entry))[index])
+
+
+def test_a_receipt_names_the_place_of_one_item() -> None:
+    """The position is the item's, the token that of its record's last item."""
+    (entry,) = samples.recorded(samples.request(samples.span(1), samples.span(2), samples.span(3)))
+
+    receipt = receipt_document(hit(entry, 1), GENERATION, None)
+
+    assert receipt["span_id"] == samples.span_id(2).hex()
+    assert receipt["position"] == f"{samples.LINEAGE.hex()}:2"
+    assert receipt["hlc"] == hlc.text(hlc.nth(entry.header.stamp, 1))
+    assert receipt["identity"]["source_node_ref"] == "node://a"
+    assert receipt["durability"] == "fsync"
+    decoded = token.decode(receipt["token"])
+    assert decoded == (
+        samples.LINEAGE,
+        3,
+        hlc.nth(entry.header.stamp, 2),
+        entry.leaf[: token.TAG_BYTES],
+    )
+    assert receipt["record"]["leaf"] == entry.leaf.hex()
+    assert receipt["record"]["payload_commitment"] == entry.header.payload_commitment.hex()
+    assert (receipt["record"]["item_index"], receipt["record"]["item_count"]) == (1, 3)
+
+
+def test_only_the_tokens_of_the_item_are_its_edges() -> None:
+    """A record's other items saw their own tokens."""
+    edges = tuple(
+        Edge(EdgeType.CITED, index, bytes(8), 7 + index, hlc.Hlc(5, 6), bytes(16))
+        for index in (0, 1)
+    )
+    payload = samples.request(samples.span(1), samples.span(2))
+    (entry,) = samples.recorded_contents([Content(Kind.SPANS, payload, 2, edges)])
+
+    receipt = receipt_document(hit(entry, 1), GENERATION, None)
+
+    assert receipt["edges"] == [
+        {
+            "type": "cited",
+            "position": "0000000000000000:8",
+            "hlc": "5.0000000006",
+            "tag": "00" * 16,
+        }
+    ]
+    assert receipt["record"]["flags"] == ["merged"]
+
+
+def test_what_was_trimmed_is_unknown() -> None:
+    """A receipt says nothing that the journal does not hold any more."""
+    (entry,) = samples.recorded(samples.request(samples.span(1)))
+
+    receipt = receipt_document(hit(entry, 0), {}, None)
+
+    assert receipt["durability"] == "unknown"
+    assert receipt["identity"]["incarnation"] is None
+    assert receipt["producer"] is None
+    assert session_before(entry) is None
+
+
+def test_the_producer_is_read_from_its_session_record() -> None:
+    """Door, uid and pid are what the recorder saw, not what the sender said."""
+    body = {"door": "ingest", "uid": 0, "pid": 7, "address": "", "instance_id": b"\x01" * 16}
+    (session,) = samples.recorded_contents([Content(Kind.SESSION, msgpack.packb(body), 1)])
+    (entry,) = samples.recorded(samples.request(samples.span(1)))
+
+    assert session_body([session]) == body
+    assert session_body([entry]) is None
+    assert session_body([]) is None
+    producer = receipt_document(hit(entry, 0), GENERATION, body)["producer"]
+    assert (producer["door"], producer["uid"], producer["pid"]) == ("ingest", 0, 7)
+    assert (producer["address"], producer["seq"]) == (None, None)
+    assert producer["instance_id"] == "01" * 16
