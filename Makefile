@@ -27,7 +27,7 @@ $(STAMPS)/daemon: pyproject.toml | $(VENV)/bin/python
 	@mkdir -p $(STAMPS)
 	@echo 'installing the daemon and the example …'
 	@$(PIP) --upgrade 'pip>=25.1'
-	@$(PIP) --editable '.[daemon]' --group example
+	@$(PIP) --editable '.[daemon]'
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/daemon

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -85,7 +86,9 @@ class Daemon:
         def ready() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, f"the daemon ended:\n{self.log()}"
-            return self.ingest.exists()
+            # A file may be left of a life that ended; only a daemon that is ready accepts.
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(str(self.ingest)) == 0
 
         wait_until(ready, START_S_MAX, f"the daemon to start:\n{self.log()}")
 

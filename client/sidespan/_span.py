@@ -98,6 +98,8 @@ class Span:
                 self.context = child_context(parent)
             if type(self._name) is not str:
                 self._name = safe_text(self._name)
+            if type(self._kind) is not str:
+                self._kind = "internal"
             self._attributes: dict[str, bytes] = {}
             self._events: list[bytes] = []
             self._status = b""

@@ -1,4 +1,4 @@
-"""The wait before the next try: doubling, bounded, and spread so that senders do not march alike."""
+"""The wait before the next try: doubling, bounded, and spread so that senders part."""
 
 from collections.abc import Callable
 

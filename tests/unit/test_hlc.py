@@ -1,4 +1,4 @@
-"""The clock's rules: strictly rising, past all it has seen, near physical time (N5, N6, N7, N10)."""
+"""The clock's rules: strictly rising, past all it has seen, near physical time (N5 to N7, N10)."""
 
 import struct
 

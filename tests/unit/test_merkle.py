@@ -45,9 +45,7 @@ def defined_root(leaves: list[bytes]) -> bytes:
     split = 1
     while split * 2 < len(leaves):
         split *= 2
-    return sha256(
-        b"\x01" + defined_root(leaves[:split]) + defined_root(leaves[split:])
-    ).digest()
+    return sha256(b"\x01" + defined_root(leaves[:split]) + defined_root(leaves[split:])).digest()
 
 
 def grown(leaves: list[bytes]) -> list[bytes]:

@@ -23,7 +23,7 @@ EXAMPLE = "1-00112233445566aa-47af-18a5f2b1c3d4e5f600000002-a91f3c2e5b7d018422c0
 
 @given(tokens)
 def test_a_token_round_trips(one: Token) -> None:
-    """What ``encode`` writes ``decode`` reads back, in at most 93 characters of the safe alphabet."""
+    """What ``encode`` writes ``decode`` reads back: at most 93 characters, all of them safe."""
     text = token.encode(*one)
     assert re.fullmatch(r"[0-9a-f-]{1,93}", text)
     assert token.decode(text) == one

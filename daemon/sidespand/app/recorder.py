@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import uvloop
 from google.protobuf.internal import api_implementation
-from sidespand.app.supervisor import WorkerSupervisor
 
 from sidespand import __version__, logs, platform
 from sidespand.admission import OtlpAdmission
 from sidespand.app.doors import Doors, Readiness
 from sidespand.app.notify import notify
+from sidespand.app.supervisor import WorkerSupervisor
 from sidespand.clock import SystemClock
 from sidespand.config import Config
 from sidespand.errors import ConfigError

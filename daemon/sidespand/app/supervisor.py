@@ -54,7 +54,7 @@ class WorkerSupervisor:
             self._channel.advance(newest)
 
     async def stop(self) -> None:
-        """Have the worker deliver what it can and save its cursors; end it when that takes too long."""
+        """Have the worker deliver what it can and save its cursors; kill it when it is late."""
         self._stopping = True
         if self._keeper is None:
             return
@@ -101,7 +101,10 @@ class WorkerSupervisor:
             )
         self._telemetry.worker_starts.inc()
         channel = RecorderEnd(
-            ready=lambda: None, cursors=self._on_cursors, figures=self._on_figures, closed=self._kill
+            ready=lambda: None,
+            cursors=self._on_cursors,
+            figures=self._on_figures,
+            closed=self._kill,
         )
         ours.setblocking(False)
         await channel.open(ours)

@@ -2,10 +2,7 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
-
-from sidespand.errors import SidespanError
 
 # Flags that override a key of the configuration.
 _FLAGS = {
@@ -14,7 +11,6 @@ _FLAGS = {
     "otlp_grpc": ("receivers.otlp_grpc", "HOST:PORT|off", "OTLP over gRPC on TCP"),
     "otlp_http": ("receivers.otlp_http", "HOST:PORT|off", "OTLP over HTTP on TCP"),
 }
-_EXIT_CONFIG = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status."""
+    """Serve until SIGTERM or SIGINT; return the exit status.
+
+    Raises:
+        SidespanError: It could not start; nothing is left open.
+    """
     # Read when grpc is first imported. The worker is exec'd; nothing here goes on after a fork.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from sidespand.app.recorder import serve
@@ -36,19 +36,13 @@ def run(args: argparse.Namespace) -> int:
         for name, (path, _, _) in _FLAGS.items()
         if getattr(args, name) is not None
     }
-    try:
-        config = load(args.config, flags)
-        if config.sinks:
-            # The worker delivers, but a sink that can never work must stop the start.
-            from sidespand.sinks import registry
+    config = load(args.config, flags)
+    if config.sinks:
+        # The worker delivers, but a sink that can never work must stop the start.
+        from sidespand.sinks import registry
 
-            registry.parse(config.sinks)
-        return serve(config, worker_arguments(args))
-    except SidespanError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return _EXIT_CONFIG
+        registry.parse(config.sinks)
+    return serve(config, worker_arguments(args))
 
 
 def worker_arguments(args: argparse.Namespace) -> list[str]:

@@ -99,9 +99,7 @@ def _message_bytes(value: Any) -> int:
 def _segment_bytes(value: Any) -> int:
     size = values.size_bytes(value)
     if not SEGMENT_BYTES_MIN <= size <= SEGMENT_BYTES_MAX:
-        raise ValueError(
-            f"expected {SEGMENT_BYTES_MIN // MIB}MiB to {SEGMENT_BYTES_MAX // GIB}GiB"
-        )
+        raise ValueError(f"expected {SEGMENT_BYTES_MIN // MIB}MiB to {SEGMENT_BYTES_MAX // GIB}GiB")
     return size
 
 

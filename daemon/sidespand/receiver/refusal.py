@@ -51,7 +51,7 @@ class Refusal:
         status = Status(code=self.grpc_code.value[0], message=self.text)
         if self.retry_after_ms:
             status.details.add().Pack(self._retry_info())
-        return status.SerializeToString()
+        return bytes(status.SerializeToString())
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
         """Return a gRPC refusal's trailing metadata: clients read the delay in either place."""

@@ -48,6 +48,7 @@ class JsonlSink:
         self._path = path
         self._node_ref = node_ref
         self._file: LineFile | None = None
+        self._closed = False
         # Where the file's last line stands: lineage in hex, LSN.
         self._last = ("", 0)
         # One thread: a write that outlives its cancelled delivery still comes before the next step.
@@ -68,8 +69,10 @@ class JsonlSink:
 
     async def close(self) -> None:
         """Wait for the last write and let go of the file."""
-        await self._on_disk(self._drop)
-        self._disk.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            await self._on_disk(self._drop)
+            self._disk.shutdown(wait=False)
 
     async def _on_disk(self, step: Callable[..., _T], *arguments: Any) -> _T:
         loop = asyncio.get_running_loop()

@@ -349,6 +349,28 @@ def test_a_stop_does_not_wait_for_a_sink_that_fails(
     run(test())
 
 
+def test_small_commits_after_a_pause_are_delivered_together(tmp_path: Path) -> None:
+    """A backlog is drained at once; after it, what commits within the wait shares a delivery."""
+
+    async def test() -> None:
+        log = ListLog(records([content(encoded())]))
+        sink = ScriptedSink()
+        cursor = CursorFile(tmp_path / "c")
+        carrier = Carrier("a", sink, log, cursor, uniform=least, coalesce_s=3600.0)
+        task = asyncio.create_task(carrier.run())
+        carrier.advance(log.entries[-1].position)
+        await eventually(lambda: carrier.saved is not None, "the backlog")
+        for lsn in (2, 3, 4):
+            log.entries += records([content(encoded())], next_lsn=lsn)
+            carrier.advance(log.entries[-1].position)
+            await asyncio.sleep(0)
+        carrier.stop()
+        await task
+        assert [lsns(attempt) for attempt in sink.attempts] == [[1], [2, 3, 4]]
+
+    run(test())
+
+
 def test_a_stop_before_the_first_position_ends_it(tmp_path: Path) -> None:
     """A carrier that never learned how far it may read delivers nothing and stops."""
 

@@ -1,0 +1,154 @@
+"""Spans, events and requests decode to what OpenTelemetry's own messages hold."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from sidespan import _otlp, _values
+from sidespan._context import SpanContext
+from sidespan._limits import (
+    CACHED_TEXTS_MAX,
+    EVENT_ATTRIBUTES_MAX,
+    KEY_BYTES_MAX,
+    NAME_BYTES_MAX,
+)
+from tests.unit.client.test_values import expected, plain_values
+
+names = st.text(max_size=200)
+times = st.integers(0, 2**64 - 1)
+attributes = st.dictionaries(st.text(min_size=1, max_size=60), plain_values, max_size=6)
+contexts = st.builds(
+    SpanContext,
+    st.binary(min_size=16, max_size=16),
+    st.binary(min_size=8, max_size=8),
+    st.integers(0, 255),
+    st.text(st.characters(codec="ascii"), max_size=600),
+    st.booleans(),
+)
+
+
+def pairs(values: dict[str, Any]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=expected(value)) for key, value in values.items()]
+
+
+def fields(values: dict[str, Any]) -> list[bytes]:
+    return [_otlp.attribute(_otlp.SPAN_ATTRIBUTE, key, value) for key, value in values.items()]
+
+
+@given(
+    contexts, st.none() | contexts, names, st.integers(0, 5), times, times, attributes,
+    st.lists(st.tuples(names, times, attributes), max_size=3),
+    st.integers(1, 2**31), st.none() | names,
+)  # fmt: skip
+def test_a_span_equals_what_protobuf_makes(
+    context: SpanContext,
+    parent: SpanContext | None,
+    name: str,
+    kind: int,
+    start_ns: int,
+    end_ns: int,
+    own: dict[str, Any],
+    events: list[tuple[str, int, dict[str, Any]]],
+    dropped: int,
+    error: str | None,
+) -> None:
+    """Every field is there, and the bytes are in the order of the runtime's."""
+    encoded = _otlp.span(
+        context,
+        parent,
+        name,
+        kind=kind,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        fields=[
+            *fields(own),
+            _otlp.dropped_attributes(dropped),
+            *[_otlp.event(*event) for event in events],
+            _otlp.dropped_events(dropped),
+            b"" if error is None else _otlp.error_status(error),
+        ],
+    )
+
+    wanted = Span(
+        trace_id=context.trace_id_bytes,
+        span_id=context.span_id_bytes,
+        trace_state=context.trace_state,
+        parent_span_id=parent.span_id_bytes if parent else b"",
+        name=name,
+        kind=kind,  # type: ignore[arg-type]
+        start_time_unix_nano=start_ns,
+        end_time_unix_nano=end_ns,
+        attributes=pairs(own),
+        dropped_attributes_count=dropped,
+        events=[
+            Span.Event(name=name, time_unix_nano=time_ns, attributes=pairs(values))
+            for name, time_ns, values in events
+        ],
+        dropped_events_count=dropped,
+        flags=context.trace_flags | 0x100 | (0x200 if parent and parent.is_remote else 0),
+    )
+    if error is not None:
+        wanted.status.CopyFrom(Status(message=error, code=Status.STATUS_CODE_ERROR))
+    assert Span.FromString(encoded) == wanted
+
+
+@given(attributes, st.lists(st.binary(max_size=300), max_size=5))
+def test_a_request_holds_one_resource_one_scope_and_every_span(
+    own: dict[str, Any], names: list[bytes]
+) -> None:
+    """The envelope round the spans is the one of OTLP."""
+    spans = [Span(span_id=name) for name in names]
+
+    encoded = _otlp.export_request(
+        _otlp.resource(own),
+        _otlp.scope("sidespan", "1.2"),
+        [span.SerializeToString() for span in spans],
+    )
+
+    (resource_spans,) = ExportTraceServiceRequest.FromString(encoded).resource_spans
+    (scope_spans,) = resource_spans.scope_spans
+    assert resource_spans.resource == Resource(attributes=pairs(own))
+    assert (scope_spans.scope.name, scope_spans.scope.version) == ("sidespan", "1.2")
+    assert list(scope_spans.spans) == spans
+
+
+@given(plain_values)
+def test_short_cuts_write_what_the_long_way_writes(value: object) -> None:
+    """Every value takes the same form whichever way it is encoded."""
+    field = _otlp.attribute(_otlp.RESOURCE_ATTRIBUTE, "key", value)
+
+    wanted = Resource(attributes=[KeyValue(key="key", value=expected(value))])
+    assert Resource.FromString(field) == wanted
+    assert field.endswith(_values.any_value(value))
+
+
+def test_long_names_and_keys_are_cut() -> None:
+    """A name is no place for a document."""
+    event = Span.FromString(_otlp.event("n" * 10**6, 1, {"k" * 10**6: 1})).events[0]
+
+    assert len(event.name.encode()) <= NAME_BYTES_MAX
+    assert len(event.attributes[0].key.encode()) <= KEY_BYTES_MAX
+
+
+def test_an_events_attributes_beyond_the_limit_are_counted() -> None:
+    """The first are kept, the others are a number."""
+    values = {f"k{n}": n for n in range(EVENT_ATTRIBUTES_MAX + 3)}
+
+    event = Span.FromString(_otlp.event("e", 1, values)).events[0]
+
+    assert [pair.key for pair in event.attributes] == list(values)[:EVENT_ATTRIBUTES_MAX]
+    assert event.dropped_attributes_count == 3
+
+
+def test_ever_new_keys_do_not_fill_the_memory() -> None:
+    """What is remembered of keys and names is bounded."""
+    for number in range(2 * CACHED_TEXTS_MAX):
+        _otlp.event(f"name {number}", 1, {f"key {number}": number})
+
+    assert len(_otlp._keys) <= CACHED_TEXTS_MAX
+    assert len(_otlp._names) <= CACHED_TEXTS_MAX
