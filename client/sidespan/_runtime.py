@@ -90,7 +90,7 @@ class Runtime:
     def init(
         self, service: str | None, address: str | None, buffer_bytes_max: int, exit_timeout_s: float
     ) -> None:
-        """Promise of ``sidespan.init``."""
+        """Promise of the function ``init``."""
         environ = os.environ
         with self._lock:
             self.undecided = False
@@ -115,12 +115,12 @@ class Runtime:
             self._sender.wake()
 
     def flush(self, timeout_s: float) -> bool:
-        """Promise of ``sidespan.flush``."""
+        """Promise of the function ``flush``."""
         sender = self._sender
         return self.buffer is None or sender is None or sender.flush(max(0.0, timeout_s))
 
     def shutdown(self, timeout_s: float) -> None:
-        """Promise of ``sidespan.shutdown``."""
+        """Promise of the function ``shutdown``."""
         with self._lock:
             self.undecided = False
             thread = self._retire(timeout_s)
@@ -128,7 +128,7 @@ class Runtime:
             thread.join(timeout_s)
 
     def status(self) -> Status:
-        """Promise of ``sidespan.status``."""
+        """Promise of the function ``status``."""
         sender = self._sender
         if sender is None:
             return Status(last_error=self._inner_error)
@@ -164,3 +164,57 @@ class Runtime:
 
 
 runtime = Runtime()
+
+
+def init(
+    service: str | None = None,
+    *,
+    socket: str | None = None,
+    buffer_bytes_max: int = BUFFER_BYTES_MAX,
+    exit_timeout_s: float = EXIT_TIMEOUT_S,
+) -> None:
+    """Start recording in this process and begin to connect in the background.
+
+    Without it, the first span starts recording when SIDESPAN_SERVICE or OTEL_SERVICE_NAME is set;
+    else nothing is recorded. SIDESPAN_DISABLED=1 keeps it off in either case. A second call
+    replaces what the first one set.
+
+    Args:
+        service: Name of this program; without one SIDESPAN_SERVICE, then OTEL_SERVICE_NAME.
+        socket: The recorder's address: a path, ``unix://PATH``, ``grpc+unix://PATH`` or
+            ``grpc://HOST:PORT``. Without one SIDESPAN_SOCKET, then
+            ``$XDG_RUNTIME_DIR/sidespan/ingest.sock`` if it exists, then
+            ``/run/sidespan/ingest.sock``.
+        buffer_bytes_max: Memory for spans that wait for the recorder.
+        exit_timeout_s: How long the end of the process may be held up to send what is buffered.
+    """
+    runtime.init(service, socket, buffer_bytes_max, exit_timeout_s)
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Wait until all spans that have ended are on the node's disk, and its newest token is known.
+
+    Args:
+        timeout_s: How long to wait at most.
+
+    Returns:
+        False when the time ran out, or when a span was dropped meanwhile. True when nothing is
+        recorded at all.
+    """
+    return runtime.flush(timeout_s)
+
+
+def status() -> Status:
+    """Return what became of the spans so far."""
+    return runtime.status()
+
+
+def shutdown(timeout_s: float = 5.0) -> None:
+    """Stop recording: send what is buffered and say goodbye.
+
+    Runs by itself at exit. A later ``init`` starts anew.
+
+    Args:
+        timeout_s: How long to wait at most. Without a recorder that answers, it returns at once.
+    """
+    runtime.shutdown(timeout_s)

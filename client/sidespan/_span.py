@@ -1,7 +1,7 @@
 """Spans: what a program did, from when to when, within what."""
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import Token
 from functools import wraps
 from time import time_ns
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 from sidespan import _otlp
 from sidespan._buffer import Buffer
 from sidespan._context import INVALID_CONTEXT, SpanContext, child_context, root_context
+from sidespan._current import Activation, current_span, leave
 from sidespan._failure import exception_message, exception_type, stacktrace
 from sidespan._limits import (
     SMALL_FIELD_BYTES,
@@ -89,7 +90,7 @@ class Span:
         try:
             parent = self._parent
             if parent is None:
-                enclosing = _current.get()
+                enclosing = current_span.get()
                 if enclosing is not None:
                     self._parent = parent = enclosing.context
             if parent is None:
@@ -215,14 +216,14 @@ class Span:
         except Exception as inner:
             runtime.note(inner)
 
-    def activate(self) -> "Activation":
+    def activate(self) -> Activation:
         """Return a context manager within which the span is current; it does not end it."""
         return Activation(self)
 
     def __enter__(self) -> Self:
         self.start()
         if self._buffer is not None and self._token is None:
-            self._token = _current.set(self)
+            self._token = current_span.set(self)
         return self
 
     def __exit__(
@@ -234,7 +235,7 @@ class Span:
         token = self._token
         if token is not None:
             self._token = None
-            _leave(token)
+            leave(token)
         self.end(error)
 
     def __call__(self, function: _Function) -> _Function:
@@ -295,29 +296,6 @@ class Span:
         if isinstance(error, Exception | KeyboardInterrupt):
             self._put({"error.type": kind})
             self._status = _otlp.error_status(f"{kind}: {message}")
-
-
-class Activation:
-    """Makes a span the current one for a block, as often as it is entered, one entry at a time."""
-
-    __slots__ = ("_span", "_token")
-
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        self._token: Token[Span | None] | None = None
-
-    def __enter__(self) -> Span:
-        if self._span.recording:
-            self._token = _current.set(self._span)
-        return self._span
-
-    def __exit__(self, *_: object) -> None:
-        if self._token is not None:
-            _leave(self._token)
-            self._token = None
-
-
-_current: ContextVar[Span | None] = ContextVar("sidespan_current", default=None)
 
 
 class _Unrecorded(Span):
@@ -396,7 +374,12 @@ def span(
 
 def current() -> Span:
     """Return the current span; without one, a span whose methods do nothing."""
-    return _current.get() or _NO_SPAN
+    return current_span.get() or _NO_SPAN
+
+
+def add_event(name: str, attributes: Mapping[str, object] | None = None, /) -> None:
+    """Add an event to the current span; without one do nothing."""
+    current().add_event(name, attributes)
 
 
 def _parent_context(parent: object) -> SpanContext | None:
@@ -410,12 +393,3 @@ def _merged(attributes: Mapping[str, object], named: dict[str, object]) -> dict[
     except Exception as error:
         runtime.note(error)
         return named
-
-
-def _leave(token: "Token[Span | None]") -> None:
-    """Restore what was current, unless the block is left in another context than it was entered."""
-    try:
-        _current.reset(token)
-    except (ValueError, RuntimeError):
-        # A generator that was closed from elsewhere; that other context is not ours to change.
-        return

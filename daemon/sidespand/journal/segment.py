@@ -7,6 +7,7 @@ The default sync of LMDB is what the promise needs: a commit returns after fdata
 """
 
 import os
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ _RECORDS = b"rec"
 _STATE = b"state"
 # The format that LMDB 0.9 writes; a default from the environment must not switch it.
 _LIB_VERSION = 0
-_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
+# A key of another length is damage too: keys have no checksum of their own.
+_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, struct.error)
 _AS_OWNER = "read it as the user that runs the daemon"
 _RESTORE = "restore it from a backup; nothing was changed"
 

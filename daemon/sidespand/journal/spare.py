@@ -22,6 +22,8 @@ from sidespand.limits import KIB, MIB, PREWRITE_BYTES_PER_S_MIN
 _log = logging.getLogger(__name__)
 # Anonymous memory starts on a page, as O_DIRECT demands.
 _ZEROS = mmap.mmap(-1, MIB)
+# O_DIRECT writes whole blocks; the largest that disks have.
+_BLOCK_BYTES = 4 * KIB
 # An empty segment's own pages lie below this.
 _EMPTY_BYTES = 64 * KIB
 # The spare is ready when the open segment has this much of itself left.
@@ -115,7 +117,7 @@ class SpareMaker:
     def _zero(self, descriptor: int) -> None:
         started_ns = self._clock.boottime_ns()
         offset = _EMPTY_BYTES
-        while offset < self._segment_bytes and not self._stop.is_set():
+        while offset + _BLOCK_BYTES <= self._segment_bytes and not self._stop.is_set():
             with self._ready:
                 # Once it is taken, its pages belong to the segment's writer.
                 if not self._made:
@@ -144,7 +146,7 @@ def write_first(path: Path, written_bytes: int, allocated_bytes: int) -> None:
         return
     try:
         offset = _EMPTY_BYTES
-        while offset < written_bytes:
+        while offset + _BLOCK_BYTES <= written_bytes:
             offset += os.pwrite(descriptor, _zeros(written_bytes - offset), offset)
         os.fsync(descriptor)
     finally:
@@ -166,4 +168,4 @@ def _open_direct(path: Path, allocated_bytes: int) -> int | None:
 
 
 def _zeros(bytes_max: int) -> memoryview:
-    return memoryview(_ZEROS)[: min(MIB, bytes_max)]
+    return memoryview(_ZEROS)[: min(MIB, bytes_max // _BLOCK_BYTES * _BLOCK_BYTES)]

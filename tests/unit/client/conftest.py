@@ -35,7 +35,9 @@ def _off_before_and_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave nothing recording behind, and let the environment decide nothing."""
     for name in ("SIDESPAN_SERVICE", "OTEL_SERVICE_NAME", "SIDESPAN_SOCKET", "SIDESPAN_DISABLED"):
         monkeypatch.delenv(name, raising=False)
-    sidespan.shutdown(0)
+    monkeypatch.setattr(runtime, "_sender", None)
+    monkeypatch.setattr(runtime, "_inner_error", "")
+    monkeypatch.setattr(runtime, "undecided", True)
     yield
     sidespan.shutdown(0)
 
@@ -45,7 +47,6 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Captured:
     """Record into memory."""
     buffer = Captured()
     monkeypatch.setattr(runtime, "buffer", buffer)
-    monkeypatch.setattr(runtime, "_inner_error", "")
     return buffer
 
 

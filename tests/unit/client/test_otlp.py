@@ -1,6 +1,6 @@
 """Spans, events and requests decode to what OpenTelemetry's own messages hold."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,67 +33,78 @@ contexts = st.builds(
 
 
 def pairs(values: dict[str, Any]) -> list[KeyValue]:
+    """Return attributes as protobuf's messages."""
     return [KeyValue(key=key, value=expected(value)) for key, value in values.items()]
 
 
 def fields(values: dict[str, Any]) -> list[bytes]:
+    """Return attributes as the client encodes them."""
     return [_otlp.attribute(_otlp.SPAN_ATTRIBUTE, key, value) for key, value in values.items()]
 
 
-@given(
+class Case(NamedTuple):
+    """What a span is made of."""
+
+    context: SpanContext
+    parent: SpanContext | None
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Any]
+    events: list[tuple[str, int, dict[str, Any]]]
+    dropped: int
+    error: str | None
+
+
+cases = st.builds(
+    Case,
     contexts, st.none() | contexts, names, st.integers(0, 5), times, times, attributes,
     st.lists(st.tuples(names, times, attributes), max_size=3),
     st.integers(1, 2**31), st.none() | names,
 )  # fmt: skip
-def test_a_span_equals_what_protobuf_makes(
-    context: SpanContext,
-    parent: SpanContext | None,
-    name: str,
-    kind: int,
-    start_ns: int,
-    end_ns: int,
-    own: dict[str, Any],
-    events: list[tuple[str, int, dict[str, Any]]],
-    dropped: int,
-    error: str | None,
-) -> None:
-    """Every field is there, and the bytes are in the order of the runtime's."""
+
+
+@given(cases)
+def test_a_span_equals_what_protobuf_makes(case: Case) -> None:
+    """Every field is there with its value."""
     encoded = _otlp.span(
-        context,
-        parent,
-        name,
-        kind=kind,
-        start_ns=start_ns,
-        end_ns=end_ns,
+        case.context,
+        case.parent,
+        case.name,
+        kind=case.kind,
+        start_ns=case.start_ns,
+        end_ns=case.end_ns,
         fields=[
-            *fields(own),
-            _otlp.dropped_attributes(dropped),
-            *[_otlp.event(*event) for event in events],
-            _otlp.dropped_events(dropped),
-            b"" if error is None else _otlp.error_status(error),
+            *fields(case.attributes),
+            _otlp.dropped_attributes(case.dropped),
+            *[_otlp.event(*event) for event in case.events],
+            _otlp.dropped_events(case.dropped),
+            b"" if case.error is None else _otlp.error_status(case.error),
         ],
     )
 
+    remote = case.parent is not None and case.parent.is_remote
     wanted = Span(
-        trace_id=context.trace_id_bytes,
-        span_id=context.span_id_bytes,
-        trace_state=context.trace_state,
-        parent_span_id=parent.span_id_bytes if parent else b"",
-        name=name,
-        kind=kind,  # type: ignore[arg-type]
-        start_time_unix_nano=start_ns,
-        end_time_unix_nano=end_ns,
-        attributes=pairs(own),
-        dropped_attributes_count=dropped,
+        trace_id=case.context.trace_id_bytes,
+        span_id=case.context.span_id_bytes,
+        trace_state=case.context.trace_state,
+        parent_span_id=case.parent.span_id_bytes if case.parent else b"",
+        name=case.name,
+        kind=case.kind,  # type: ignore[arg-type]
+        start_time_unix_nano=case.start_ns,
+        end_time_unix_nano=case.end_ns,
+        attributes=pairs(case.attributes),
+        dropped_attributes_count=case.dropped,
         events=[
             Span.Event(name=name, time_unix_nano=time_ns, attributes=pairs(values))
-            for name, time_ns, values in events
+            for name, time_ns, values in case.events
         ],
-        dropped_events_count=dropped,
-        flags=context.trace_flags | 0x100 | (0x200 if parent and parent.is_remote else 0),
+        dropped_events_count=case.dropped,
+        flags=case.context.trace_flags | 0x100 | (0x200 if remote else 0),
     )
-    if error is not None:
-        wanted.status.CopyFrom(Status(message=error, code=Status.STATUS_CODE_ERROR))
+    if case.error is not None:
+        wanted.status.CopyFrom(Status(message=case.error, code=Status.STATUS_CODE_ERROR))
     assert Span.FromString(encoded) == wanted
 
 

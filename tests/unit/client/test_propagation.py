@@ -99,6 +99,7 @@ def test_hostile_headers_are_read(parent: str, state: Any) -> None:
 
 class HostileCarrier(dict[str, str]):
     def items(self) -> Any:
+        """Raise."""
         raise RuntimeError("no")
 
     def __setitem__(self, key: str, value: str) -> NoReturn:

@@ -26,12 +26,14 @@ WAIT_S = 20.0
 
 
 def record(*names: str) -> None:
+    """Record spans of these names."""
     for name in names:
         with sidespan.span(name):
             pass
 
 
 def stored_names(peer: Peer) -> list[str]:
+    """Return the names of what is durable, in order."""
     return [span.name for span in peer.spans()]
 
 
@@ -44,7 +46,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hello_comes_before_the_first_span(peer: Peer) -> None:
-    """init connects in the background; a flush with nothing buffered waits for the token."""
+    """The client connects by itself; a flush with nothing buffered waits for the token."""
     sidespan.init("planner", socket=str(peer.path))
 
     assert sidespan.flush(WAIT_S)
@@ -116,7 +118,7 @@ def test_a_lost_answer_means_the_same_bytes_again(peer: Peer, fault: str) -> Non
 
 
 def test_a_restarted_recorder_gets_what_it_lacks(peer: Peer) -> None:
-    """Spans recorded while it is away follow, with the seqs that come next and the same instance."""
+    """Spans recorded while it is away follow, with the next seqs and the same instance."""
     sidespan.init("planner", socket=str(peer.path))
     record("before")
     assert sidespan.flush(WAIT_S)
@@ -129,8 +131,7 @@ def test_a_restarted_recorder_gets_what_it_lacks(peer: Peer) -> None:
 
     assert stored_names(peer) == ["before", "during", "later"]
     assert len({hello.instance_id for hello in peer.hellos}) == 1
-    assert [hello.acked_seq for hello in peer.hellos][0::10] == [0]
-    assert peer.hellos[-1].acked_seq >= 1
+    assert [hello.acked_seq for hello in peer.hellos] == [0, 1]
     assert sidespan.status()[:4] == (3, 3, 0, 0)
 
 
@@ -139,7 +140,6 @@ def test_a_recorder_that_forgot_us_learns_how_far_we_are(peer: Peer) -> None:
     sidespan.init("planner", socket=str(peer.path))
     record("a")
     assert sidespan.flush(WAIT_S)
-    peer.last_seq = dict.fromkeys(peer.last_seq, -1)
     with peer.changed:
         peer.instead.append(Nack(code=Nack.OUT_OF_ORDER, text="who are you", retry_after_ms=1))
         peer.last_seq.clear()

@@ -23,10 +23,12 @@ from tests.unit.client.conftest import Captured
 
 
 def attributes(span: Span | Span.Event) -> dict[str, AnyValue]:
+    """Return attributes by key."""
     return {pair.key: pair.value for pair in span.attributes}
 
 
 def texts(span: Span | Span.Event) -> dict[str, str]:
+    """Return the text of each attribute that is one, else an empty text."""
     return {pair.key: pair.value.string_value for pair in span.attributes}
 
 
@@ -390,7 +392,8 @@ class Hostile:
     def __repr__(self) -> NoReturn:
         raise RuntimeError("hands off")
 
-    __hash__ = __str__ = __repr__  # type: ignore[assignment]
+    def __hash__(self) -> NoReturn:
+        raise RuntimeError("hands off")
 
     def __eq__(self, other: object) -> NoReturn:
         raise RuntimeError("hands off")
@@ -400,11 +403,13 @@ class Hostile:
 
 
 def use_as_name() -> None:
+    """Give what is no text."""
     with sidespan.span(Hostile()) as s:  # type: ignore[arg-type]
         s.add_event(Hostile())  # type: ignore[arg-type]
 
 
 def use_as_attributes() -> None:
+    """Give what is no mapping, and values that raise."""
     with sidespan.span("x", {"h": Hostile(), 5: 6}) as s:  # type: ignore[dict-item]
         s.set([("no", "mapping")])  # type: ignore[arg-type]
         s.set(h=Hostile())
@@ -413,6 +418,7 @@ def use_as_attributes() -> None:
 
 
 def use_as_kind_and_parent() -> None:
+    """Give a kind that does not exist, and a parent that is none."""
     with sidespan.span("x", "no mapping", kind=Hostile(), parent=5):  # type: ignore[arg-type]
         pass
 

@@ -1,4 +1,4 @@
-"""Any value becomes an AnyValue: the right one when it is ordinary, a harmless one when it is not."""
+"""Any value becomes an AnyValue: the right one, or a harmless one when that cannot be."""
 
 import enum
 import itertools
@@ -32,7 +32,8 @@ scalars = (
 plain_values = st.recursive(
     scalars,
     lambda children: (
-        st.lists(children, max_size=5) | st.dictionaries(st.text(min_size=1, max_size=20), children, max_size=5)
+        st.lists(children, max_size=5)
+        | st.dictionaries(st.text(min_size=1, max_size=20), children, max_size=5)
     ),
     max_leaves=20,
 )
@@ -40,25 +41,29 @@ plain_values = st.recursive(
 
 def expected(value: Any) -> AnyValue:
     """Build with protobuf's runtime what the client writes by hand."""
-    if value is None:
-        return AnyValue()
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    if isinstance(value, str):
-        return AnyValue(string_value=value)
-    if isinstance(value, bytes):
-        return AnyValue(bytes_value=value)
-    if isinstance(value, list):
-        return AnyValue(array_value=ArrayValue(values=[expected(item) for item in value]))
-    pairs = [KeyValue(key=key, value=expected(item)) for key, item in value.items()]
-    return AnyValue(kvlist_value=KeyValueList(values=pairs))
+    match value:
+        case None:
+            made = AnyValue()
+        case bool():
+            made = AnyValue(bool_value=value)
+        case int():
+            made = AnyValue(int_value=value)
+        case float():
+            made = AnyValue(double_value=value)
+        case str():
+            made = AnyValue(string_value=value)
+        case bytes():
+            made = AnyValue(bytes_value=value)
+        case list():
+            made = AnyValue(array_value=ArrayValue(values=[expected(item) for item in value]))
+        case _:
+            pairs = [KeyValue(key=key, value=expected(item)) for key, item in value.items()]
+            made = AnyValue(kvlist_value=KeyValueList(values=pairs))
+    return made
 
 
 def decoded(value: object) -> AnyValue:
+    """Return what a reader sees of a value."""
     return AnyValue.FromString(_values.any_value(value))
 
 
@@ -136,6 +141,7 @@ class RaisesWhenAskedForItsClass:
 
 class RaisesInIteration(dict[str, int]):
     def items(self) -> Any:
+        """Raise."""
         raise OSError("gone")
 
 

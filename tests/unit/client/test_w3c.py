@@ -22,6 +22,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 def joined(pairs: dict[str, str]) -> str:
+    """Return members as one header."""
     return ",".join(f"{key}={value}" for key, value in pairs.items())
 
 
@@ -127,9 +128,13 @@ def test_a_newer_token_takes_the_place_of_the_older(
     """There is one member of ours, wherever the older one stood."""
     with_older = joined({**pairs, "sidespan": older})
 
-    assert _w3c.with_token(with_older, newer).count("sidespan=") == joined(
-        {key: value for key, value in pairs.items() if key != "sidespan"}
-    ).count("sidespan=") + 1
+    assert (
+        _w3c.with_token(with_older, newer).count("sidespan=")
+        == joined({key: value for key, value in pairs.items() if key != "sidespan"}).count(
+            "sidespan="
+        )
+        + 1
+    )
     assert _w3c.with_token(with_older, newer).startswith(f"sidespan={newer}")
 
 
