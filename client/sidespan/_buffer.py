@@ -43,13 +43,13 @@ class Buffer:
         """Take one encoded span, or drop and count it when the buffer is full or closed."""
         if self._abandoned:
             return
-        cost = len(span) + SPAN_OVERHEAD_BYTES
         with self._lock:
-            if self._bytes + cost > self._bytes_max:
+            held = self._bytes + len(span) + SPAN_OVERHEAD_BYTES
+            if held > self._bytes_max:
                 self._refused += 1
                 return
+            self._bytes = held
             self._spans.append(span)
-            self._bytes += cost
             self._accepted += 1
             if not self._sender_sleeps:
                 return

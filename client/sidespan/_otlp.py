@@ -23,7 +23,6 @@ from sidespan._values import any_value, key_bytes, text_bytes
 SPAN_ATTRIBUTE = tuple(bytes((0x4A, n)) for n in range(128))
 EVENT_ATTRIBUTE = tuple(bytes((0x1A, n)) for n in range(128))
 RESOURCE_ATTRIBUTE = tuple(bytes((0x0A, n)) for n in range(128))
-_SPAN_EVENT = b"\x5a"
 _SPAN_STATUS = b"\x7a"
 
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
@@ -80,15 +79,16 @@ def event(name: str, time_ns: int, attributes: Mapping[str, object]) -> bytes:
         time_ns: Since the Unix epoch.
         attributes: The first EVENT_ATTRIBUTES_MAX are kept, the others counted.
     """
-    kept: Iterable[tuple[str, object]] = attributes.items()
-    if len(attributes) > EVENT_ATTRIBUTES_MAX:
-        kept = islice(kept, EVENT_ATTRIBUTES_MAX)
+    dropped = len(attributes) - EVENT_ATTRIBUTES_MAX
+    if dropped > 0:
+        attributes = dict(islice(attributes.items(), EVENT_ATTRIBUTES_MAX))
     parts = [_pack_event_time(0x09, time_ns, 0x12), _names.get(name) or _name(name)]
-    for key, value in kept:
+    for key, value in attributes.items():
         parts.append(attribute(EVENT_ATTRIBUTE, key, value))
-    if len(attributes) > EVENT_ATTRIBUTES_MAX:
-        parts.append(b"\x20" + varint(len(attributes) - EVENT_ATTRIBUTES_MAX))
-    return length_delimited(_SPAN_EVENT, b"".join(parts))
+    if dropped > 0:
+        parts.append(b"\x20" + varint(dropped))
+    body = b"".join(parts)
+    return b"\x5a" + varint(len(body)) + body
 
 
 def dropped_attributes(count: int) -> bytes:

@@ -5,6 +5,7 @@
 
 import json
 import logging
+import threading
 from pathlib import Path
 
 from sidespand.files import replace_file
@@ -17,7 +18,7 @@ _LSN_MAX = 2**64 - 1
 
 
 class CursorFile:
-    """One cursor.
+    """One cursor. Its methods block.
 
     Args:
         path: Its file; the directory must exist.
@@ -25,6 +26,8 @@ class CursorFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # A save whose caller was cancelled goes on in its thread; the next one waits for it.
+        self._saving = threading.Lock()
 
     def load(self) -> Position | None:
         """Return the saved cursor; None when there is none, or it is damaged, which is logged.
@@ -54,7 +57,8 @@ class CursorFile:
             "lineage": position.lineage.hex(),
             "lsn": str(position.lsn),
         }
-        replace_file(self._path, json.dumps(body).encode() + b"\n")
+        with self._saving:
+            replace_file(self._path, json.dumps(body).encode() + b"\n")
 
 
 def contradicts(cursor: Position, place: Position) -> bool:

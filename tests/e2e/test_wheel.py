@@ -1,0 +1,84 @@
+"""What people install: the wheel, bare for programs that trace, with the daemon for nodes."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INSTALL_S_MAX = 300
+FORBIDDEN = ("lmdb", "uvloop", "grpc", "google", "msgpack", "sidespand")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from the source archive, as a release does."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)],
+        check=True, capture_output=True, timeout=INSTALL_S_MAX,
+    )  # fmt: skip
+    (found,) = out.glob("*.whl")
+    return found
+
+
+def environment(directory: Path, *requirements: str) -> Path:
+    """Return the ``bin`` of a new environment with ``requirements`` installed."""
+    venv.create(directory, with_pip=True, symlinks=True)
+    subprocess.run(
+        [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", *requirements],
+        check=True, capture_output=True, timeout=INSTALL_S_MAX,
+    )  # fmt: skip
+    return directory / "bin"
+
+
+@pytest.mark.slow
+def test_the_bare_client_needs_nothing_else(wheel: Path, tmp_path: Path) -> None:
+    """Without an extra, `import sidespan` loads no third-party module, and the command says what to install."""
+    commands = environment(tmp_path / "bare", str(wheel))
+    code = (
+        "import json, sys, sidespan\n"
+        "sidespan.init(service='x')\n"
+        "with sidespan.span('y'): pass\n"
+        f"print(json.dumps([m for m in {FORBIDDEN!r} if m in sys.modules]))"
+    )
+    loaded = subprocess.run(
+        [str(commands / "python"), "-c", code],
+        capture_output=True, text=True, timeout=30, check=True, cwd=tmp_path,
+        env={**os.environ, "SIDESPAN_SOCKET": str(tmp_path / "nowhere.sock")},
+    )  # fmt: skip
+    asked = subprocess.run(
+        [str(commands / "sidespan"), "ls"],
+        capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert json.loads(loaded.stdout) == []
+    assert asked.returncode == 2
+    assert 'pip install "sidespan[daemon]"' in asked.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_works_twice_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """`sidespan demo` shows one trace over two SDKs; a second run is the next generation."""
+    commands = environment(tmp_path / "full", f"{wheel}[daemon]")
+    generations = []
+    for _ in range(2):
+        shown = subprocess.run(
+            [str(commands / "sidespan"), "demo", "--json"],
+            capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path,
+        )  # fmt: skip
+        assert shown.returncode == 0, shown.stderr
+        trace = json.loads(shown.stdout)
+        spans = {span["span_id"]: span for span in trace["spans"]}
+        assert len({span["service"] for span in spans.values()}) == 2
+        roots = [span for span in spans.values() if span["parent_span_id"] not in spans]
+        assert len(roots) == 1
+        remote = [span for span in spans.values() if "sidespan=1-" in span["trace_state"]]
+        assert remote, "the worker's spans carry the planner's token"
+        generations.append({span["stamp"]["boot_generation"] for span in spans.values()})
+
+    assert generations == [{1}, {2}]
