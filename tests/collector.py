@@ -40,11 +40,12 @@ class Collector:
         """Answer one export."""
         self.metadata.append(dict(context.invocation_metadata()))
         answer = self.answers.popleft() if self.answers else b""
-        if isinstance(answer, Failure):
-            await context.abort(answer.code, answer.details, answer.trailers)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             answer = b""
+        if isinstance(answer, Failure):
+            await context.abort(answer.code, answer.details, answer.trailers)
+            raise AssertionError("abort raises")
         self.requests.append(ExportTraceServiceRequest.FromString(body))
         return answer
 

@@ -13,8 +13,8 @@ class ScriptedSink:
     """A sink that answers as told, then takes everything.
 
     Args:
-        script: One step a delivery. An outcome is returned, an exception raised, and an event waited for before
-            everything is taken.
+        script: One step a delivery. An outcome is returned, an exception raised, and an event
+            waited for before everything is taken.
         kinds: What it takes.
     """
 

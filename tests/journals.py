@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sidespand.clock import SystemClock
-from sidespand.hlc import Hlc
+from sidespand.hlc import ZERO
 from sidespand.journal import record
 from sidespand.journal.opening import Options
 from sidespand.journal.stamper import Draft, seal
@@ -67,7 +66,6 @@ def records(
     ordinal: int = 1,
     lineage: bytes = LINEAGE,
     next_lsn: int = 1,
-    stamp: Hlc = Hlc(0, 0),
 ) -> list[Record]:
     """Return contents as the journal would read them back, oldest first.
 
@@ -76,10 +74,9 @@ def records(
         ordinal: Of the lineage.
         lineage: 8 bytes.
         next_lsn: Of the first item.
-        stamp: The clock's last one.
     """
     clock = SystemClock()
-    head = Head(ordinal, lineage, 3, next_lsn, 0, 0, stamp, 0, 0, bytes(16), bytes(16), ())
+    head = Head(ordinal, lineage, 3, next_lsn, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())
     draft = Draft(head, clock)
     for one in contents:
         draft.stamp(seal(one, clock), 0, 0)

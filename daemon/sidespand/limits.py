@@ -16,11 +16,14 @@ HELLO_BYTES_MAX: Final = 4 * KIB
 INFLIGHT_BYTES_MAX: Final = 256 * MIB
 # Of one connection: what a client may send ahead of its acknowledgements.
 UNACKED_BYTES_MAX: Final = 8 * MIB
-# Below this a body is not worth a reservation of its own.
+# What a request occupies beside its body until it is answered.
+REQUEST_OVERHEAD_BYTES: Final = 1 * KIB
 CONNECTIONS_MAX: Final = 4096
 # A frame that has begun must go on; a client that hangs in the middle of one is let go.
 FRAME_STALL_S: Final = 30.0
 HTTP_STALL_S: Final = 30.0
+# A sender that is refused in the middle of its body gets this long to read why.
+HTTP_LINGER_S: Final = 2.0
 HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
 GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
 

@@ -203,7 +203,7 @@ def test_it_goes_on_where_it_stopped(kind: str, tmp_path: Path) -> None:
         async with side_of(kind, tmp_path) as side:
             for upto in positions:
                 async with carrying(side, log, tmp_path, upto) as carrier:
-                    await eventually(lambda: carrier.lag_items == 0, "its part")  # noqa: B023
+                    await eventually(lambda: carrier.lag_items == 0, "its part")
             assert side.held() == expected(positions)
         log.close()
 
@@ -211,7 +211,7 @@ def test_it_goes_on_where_it_stopped(kind: str, tmp_path: Path) -> None:
 
 
 def test_it_takes_the_same_records_again(kind: str, tmp_path: Path) -> None:
-    """When the cursor is lost everything comes again; nothing is missing, and a file has it once."""
+    """When the cursor is lost all comes again; nothing is missing, and a file has it once."""
 
     async def test() -> None:
         log, positions = await stored(tmp_path)
@@ -219,7 +219,7 @@ def test_it_takes_the_same_records_again(kind: str, tmp_path: Path) -> None:
             for _ in range(2):
                 (tmp_path / "cursor.json").unlink(missing_ok=True)
                 async with carrying(side, log, tmp_path, positions[-1]) as carrier:
-                    await eventually(lambda: carrier.saved == positions[-1], "all")  # noqa: B023
+                    await eventually(lambda: carrier.saved == positions[-1], "all")
             assert set(side.held()) == set(expected(positions))
             if kind == "jsonl":
                 assert side.held() == expected(positions)

@@ -1,4 +1,4 @@
-"""Killing the worker under load loses nothing, writes nothing twice, and delays no acknowledgement."""
+"""Killing the worker under load loses nothing, writes nothing twice, and delays no ack."""
 
 import asyncio
 import json
@@ -70,11 +70,11 @@ def test_a_worker_killed_at_random_points_delivers_each_span(tmp_path: Path) -> 
             for _ in range(LIVES):
                 acked = len(load.acked)
                 async with working(tmp_path, config) as worker:
-                    await eventually(lambda: worker.ready, "the worker")  # noqa: B023
+                    await eventually(lambda: worker.ready, "the worker")
                     before = size(file)
                     worker.end.advance(store.position)
                     some = before + choice.randint(1, 200_000)
-                    await eventually(lambda: size(file) >= some, "some lines")  # noqa: B023
+                    await eventually(lambda: size(file) >= some, "lines")  # noqa: B023
                     await worker.kill()
                 assert len(load.acked) > acked
             await load.stop()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
+import grpc.aio
 
 from sidespan._context import SpanContext
 from sidespan._propagation import TRACEPARENT, TRACESTATE, extract, headers
@@ -83,7 +84,8 @@ def end_server_span(opened: Span, context: Any, error: BaseException | None = No
         # A context of another make; the outcome is then what the handler did.
         runtime.note(unknown)
         number, details = None, ""
-    aborted = error is not None and number not in (None, _OK) and not str(error)
+    aborted = type(error) is Exception and not error.args  # That is what grpc's abort raises.
+    aborted = aborted or isinstance(error, grpc.aio.AbortError)
     if number is None or (error is not None and number == _OK):
         number = _OK
         if error is not None:

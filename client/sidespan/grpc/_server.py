@@ -75,8 +75,8 @@ class _Responses:
         self._span = opened
         self._responses = responses
         self._context = context
-        # When the client goes away nobody asks for the next response.
-        if not context.add_callback(self._over):
+        # When the client goes away nobody asks for the next response. False: it is gone already.
+        if context.add_callback(self._over) is False:
             self._over()
 
     def __iter__(self) -> "_Responses":

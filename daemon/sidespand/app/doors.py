@@ -9,7 +9,7 @@ from sidespand.limits import STOP_GRACE_S
 from sidespand.receiver.grpc_door import GrpcDoor
 from sidespand.receiver.http_door import HttpDoor
 from sidespand.receiver.intake import Intake
-from sidespand.receiver.listener import UnixPath
+from sidespand.receiver.listener import BACKLOG, UnixPath
 from sidespand.receiver.session import SessionRegistry
 from sidespand.telemetry import Telemetry
 
@@ -83,7 +83,7 @@ class Doors:
         grpc_port = await self._grpc.open(UnixPath(runtime / "grpc.sock"), self._config.otlp_grpc)
         http_port = await self._http.open(UnixPath(runtime / "http.sock"), self._config.otlp_http)
         self._ingest = await loop.create_unix_server(
-            self._sessions.protocol, sock=self._ingest_path.listen()
+            self._sessions.protocol, sock=self._ingest_path.listen(), backlog=BACKLOG
         )
         opened = [f"unix:{runtime / name}" for name in ("ingest.sock", "grpc.sock", "http.sock")]
         for address, port in (

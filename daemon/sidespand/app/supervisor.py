@@ -104,12 +104,14 @@ class WorkerSupervisor:
             ready=lambda: None,
             cursors=self._on_cursors,
             figures=self._on_figures,
-            closed=self._kill,
+            closed=self._on_closed,
         )
         ours.setblocking(False)
         await channel.open(ours)
         self._channel = channel
         channel.advance(self._position())
+        if self._stopping:
+            channel.stop(STOP_WORKER_S * _DELIVER_SHARE)
         try:
             return await self._process.wait()
         finally:
@@ -117,10 +119,14 @@ class WorkerSupervisor:
             channel.close()
             self._process = None
 
+    def _on_closed(self) -> None:
+        # A worker that closed its end, or sent nonsense, serves nobody any more. While it stops it
+        # closes its end first, and then leaves by itself.
+        if not self._stopping:
+            self._kill()
+
     def _kill(self) -> None:
-        # A worker that closed its end, or sent nonsense, serves nobody any more; one that has ended
-        # already cannot be killed.
-        if self._process is not None and not self._stopping:
+        if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 

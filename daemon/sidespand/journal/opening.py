@@ -160,7 +160,7 @@ def _create(layout: Layout, options: Options, clock: Clock) -> tuple[Segment, He
     except OSError as error:
         raise ConfigError(
             f"data_dir: no room for a segment of {options.segment_bytes} bytes:"
-            f" {error.strerror or error}",
+            f" {error.strerror}",
             hint="free space, or set a smaller journal.segment_bytes",
         ) from error
     return first, Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())

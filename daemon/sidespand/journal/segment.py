@@ -6,6 +6,7 @@ The default sync of LMDB is what the promise needs: a commit returns after fdata
     stores nothing.
 """
 
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from sidespand import platform
 from sidespand.errors import SidespanError, StoreUnreadable
 from sidespand.journal import keys, segment_file
 from sidespand.journal.segment_file import SegmentDamaged
-from sidespand.limits import SEGMENT_LOCK_BYTES
+from sidespand.limits import SEGMENT_BYTES_MIN, SEGMENT_LOCK_BYTES
 
 _RECORDS = b"rec"
 _STATE = b"state"
@@ -63,7 +64,9 @@ def create(path: Path, map_bytes: int) -> None:
     try:
         SegmentWriter(path, map_bytes, sync=True).close()
     except CommitFailed as error:
-        raise OSError(f"cannot make the segment {path}: {error}") from error
+        # LMDB says EIO of a full disk too.
+        full = platform.free_bytes(path.parent) < SEGMENT_BYTES_MIN
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
 
 
 def move(source: Path, destination: Path) -> None:

@@ -13,7 +13,7 @@ from sidespand.errors import SidespanError
 from sidespand.model import Kind, Peer
 from sidespand.receiver.http_protocol import HttpProtocol, Request, Response, whole_body
 from sidespand.receiver.intake import Intake
-from sidespand.receiver.listener import UnixPath, listen_tcp
+from sidespand.receiver.listener import BACKLOG, UnixPath, listen_tcp
 from sidespand.receiver.otlp_answer import otlp_answer
 from sidespand.receiver.refusal import Refusal, refusal_of
 from sidespand.telemetry import CONTENT_TYPE, Telemetry
@@ -67,9 +67,13 @@ class HttpDoor:
         if tcp is not None:
             listener = listen_tcp(tcp, "receivers.otlp_http")
             port = listener.getsockname()[1]
-            self._servers.append(await loop.create_server(self._protocol, sock=listener))
+            self._servers.append(
+                await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
+            )
         self._unix = unix
-        self._servers.append(await loop.create_unix_server(self._protocol, sock=unix.listen()))
+        self._servers.append(
+            await loop.create_unix_server(self._protocol, sock=unix.listen(), backlog=BACKLOG)
+        )
         return port
 
     async def close(self) -> None:

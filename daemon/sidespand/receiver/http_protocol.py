@@ -2,8 +2,7 @@
 
 A protocol of our own rather than a general server, because the body's size must be judged before it
 is read and the answer waits for a disk: docs/benchmarks.md has what that is worth. Requests of one
-connection are
-    answered in order.
+connection are answered in order.
 Source: RFC 9112.
 """
 
@@ -19,7 +18,7 @@ import httptools
 
 from sidespand import platform
 from sidespand.errors import InvalidRequest, TooLarge
-from sidespand.limits import HTTP_HEADER_BYTES_MAX, HTTP_STALL_S
+from sidespand.limits import HTTP_HEADER_BYTES_MAX, HTTP_LINGER_S, HTTP_STALL_S
 from sidespand.model import Peer
 
 _log = logging.getLogger(__name__)
@@ -31,7 +30,6 @@ _REASONS = {
     405: b"Method Not Allowed",
     413: b"Content Too Large",
     415: b"Unsupported Media Type",
-    431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
 _GZIP_WINDOW = 31
@@ -99,11 +97,14 @@ class HttpProtocol(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._body_bytes = 0
         self._header_bytes = 0
+        self._unseen_bytes = 0
         self._url = b""
+        self._offer = b""
         self._queue: deque[Request] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._begun = False
+        self._congested = False
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,13 +123,7 @@ class HttpProtocol(asyncio.Protocol):
         """Parse; whole requests are queued by the callbacks below."""
         if self._closing:
             return
-        self._begun = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail("protocol upgrades are not offered")
-        except httptools.HttpParserError as error:
-            self._fail(f"not HTTP: {error}")
+        self._parse(data)
         self._watch_stall()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -137,6 +132,17 @@ class HttpProtocol(asyncio.Protocol):
         self._changed(-1)
         if self._stall is not None:
             self._stall.cancel()
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read its answers."""
+        self._congested = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on once it reads again."""
+        self._congested = False
+        self._start_answering()
 
     async def finish(self) -> None:
         """Answer what is under way, then close."""
@@ -148,6 +154,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start a request (parser callback)."""
+        self._begun = True
         self._request = Request()
         self._chunks = []
         self._body_bytes = 0
@@ -169,8 +176,11 @@ class HttpProtocol(asyncio.Protocol):
         request = self._request
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive()
+        if self._parser.should_upgrade() and request.method != "CONNECT":
+            self._offer = self._head_without_offer()
+            return
         try:
-            request.path = httptools.parse_url(self._url).path.decode("ascii")
+            request.path = (httptools.parse_url(self._url).path or b"/").decode("ascii")
         except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
             request.failed = InvalidRequest("the request target is not a URL")
         length = request.headers.get(b"content-length", b"0")
@@ -181,6 +191,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Keep a piece of the body while it is within bounds (parser callback)."""
+        self._unseen_bytes = 0
         self._body_bytes += len(chunk)
         if self._request.failed is not None:
             return
@@ -191,35 +202,79 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Queue the request (parser callback)."""
+        if self._offer:
+            return
         self._begun = False
         self._request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         self._enqueue(self._request)
 
+    def _parse(self, data: bytes) -> None:
+        # The parser keeps a field until it is complete, however long it grows.
+        self._unseen_bytes += len(data)
+        rest: bytes | memoryview = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = memoryview(rest)[upgrade.args[0] :]
+                head, self._offer = self._offer, b""
+                self._parser.feed_data(head)
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                if not isinstance(cause, TooLarge):
+                    cause = InvalidRequest(f"not HTTP: {error}")
+                self._fail(cause)
+                return
+        if self._unseen_bytes > HTTP_HEADER_BYTES_MAX:
+            self._fail(_header_too_large())
+
+    def _head_without_offer(self) -> bytes:
+        # A server may pass an offered protocol over (RFC 9110, section 7.8), and the JDK's client
+        # offers h2c with every request. The parser would take the body for that protocol.
+        version = self._parser.get_http_version().encode("ascii")
+        lines = [b"%s %s HTTP/%s" % (self._parser.get_method(), self._url, version)]
+        lines.extend(
+            b"%s: %s" % field
+            for field in self._request.headers.items()
+            if field[0] not in (b"upgrade", b"connection")
+        )
+        return b"\r\n".join((*lines, b"", b""))
+
     def _enqueue(self, request: Request) -> None:
         self._queue.append(request)
+        if len(self._queue) >= _PIPELINE_MAX and self._transport is not None:
+            self._transport.pause_reading()
+        self._start_answering()
+
+    def _start_answering(self) -> None:
         if self._serving is None or self._serving.done():
             self._serving = asyncio.get_running_loop().create_task(self._answer_queue())
-        elif len(self._queue) >= _PIPELINE_MAX and self._transport is not None:
-            self._transport.pause_reading()
 
     async def _answer_queue(self) -> None:
-        while self._queue:
+        lingers = False
+        while self._queue and not self._congested:
             request = self._queue.popleft()
             response = await self._serve(request, self._peer)
-            keep = request.keep_alive and request.failed is None and not self._closing
-            self._respond(response, keep_alive=keep)
-            if not keep:
+            lingers = request.failed is not None
+            last = lingers or not request.keep_alive or (self._closing and not self._queue)
+            self._respond(request, response, keep_alive=not last)
+            if last:
                 self._closing = True
                 self._queue.clear()
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing() or self._congested:
             return
-        if self._closing:
-            self._transport.close()
-        elif not self._transport.is_closing():
+        if not self._closing:
             self._transport.resume_reading()
+        elif lingers:
+            # Bytes that arrive at a closed connection would take the answer with them.
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(HTTP_LINGER_S, self._transport.close)
+        else:
+            self._transport.close()
 
-    def _respond(self, response: Response, *, keep_alive: bool) -> None:
+    def _respond(self, request: Request, response: Response, *, keep_alive: bool) -> None:
         head = [
             b"HTTP/1.1 %d %s" % (response.status, _REASONS[response.status]),
             b"content-type: " + response.content_type.encode("ascii"),
@@ -228,12 +283,14 @@ class HttpProtocol(asyncio.Protocol):
         head.extend(f"{name}: {value}".encode("latin-1") for name, value in response.headers)
         if not keep_alive:
             head.append(b"connection: close")
-        self._write(b"\r\n".join((*head, b"", response.body)))
+        body = b"" if request.method == "HEAD" else response.body
+        self._write(b"\r\n".join((*head, b"", body)))
 
     def _count_header(self, size: int) -> None:
+        self._unseen_bytes = 0
         self._header_bytes += size
         if self._header_bytes > HTTP_HEADER_BYTES_MAX:
-            raise ValueError("header fields are too large")
+            raise _header_too_large()
 
     def _refuse_body(self) -> None:
         # The rest of the body is not worth reading: answer now, then close.
@@ -242,11 +299,10 @@ class HttpProtocol(asyncio.Protocol):
         self._enqueue(self._request)
         self._closing = True
 
-    def _fail(self, reason: str) -> None:
-        request = Request(failed=InvalidRequest(reason))
+    def _fail(self, refusal: TooLarge | InvalidRequest) -> None:
         self._closing = True
-        _log.info("http client %s: %s", self._peer.address or self._peer.pid, reason)
-        self._enqueue(request)
+        _log.info("http client %s: %s", self._peer.address or self._peer.pid, refusal)
+        self._enqueue(Request(failed=refusal))
 
     def _watch_stall(self) -> None:
         if self._stall is not None:
@@ -288,4 +344,10 @@ def whole_body(request: Request, bytes_max: int) -> bytes:
         raise TooLarge(f"the body is over {bytes_max} bytes after decompression")
     if not inflate.eof:
         raise InvalidRequest("the gzip body is cut short")
+    if inflate.unused_data:
+        raise InvalidRequest("more follows the gzip body")
     return body
+
+
+def _header_too_large() -> TooLarge:
+    return TooLarge(f"the header fields are over {HTTP_HEADER_BYTES_MAX} bytes")

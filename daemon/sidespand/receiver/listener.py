@@ -10,7 +10,9 @@ from sidespand.errors import ConfigError, InUse
 
 # Owner and group may connect; who that is, the directory and the service's group decide.
 SOCKET_MODE = 0o660
-_BACKLOG = 512
+# Connections that wait to be accepted: a burst of starting programs. A server that takes a socket
+# over says so once more.
+BACKLOG = 512
 
 
 class UnixPath:
@@ -53,7 +55,7 @@ class UnixPath:
         try:
             listener.setblocking(False)
             listener.bind(os.fspath(self.private))
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
             self.publish()
         except OSError:
             listener.close()
@@ -92,7 +94,7 @@ def listen_tcp(address: Address, key: str) -> socket.socket:
         # A restart must not wait for old connections to time out; a live listener is still refused.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise InUse(

@@ -267,7 +267,7 @@ class Carrier:
             self.name,
             cursor,
         )
-        self._position = None
+        self._position = self._saved = None
         return True
 
 

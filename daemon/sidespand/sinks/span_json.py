@@ -31,6 +31,9 @@ def attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
 
 def value(given: AnyValue) -> Any:  # noqa: PLR0911 -- one return for each kind of value.
     """Return one attribute value."""
+    # Most values are text, and to ask which one is set costs more than to look.
+    if text := given.string_value:
+        return text
     match given.WhichOneof("value"):
         case "string_value":
             return given.string_value

@@ -100,7 +100,7 @@ class Peer:
                         hello = recorder_pb2.Hello.FromString(body)
                         self.hellos.append(hello)
                         instance_id = hello.instance_id
-                        answer = self._greet(hello)
+                        answer: bytes | None = self._greet(hello)
                     elif kind == RECORDS:
                         answer = self._record(instance_id, seq, body)
                     else:

@@ -2,6 +2,16 @@
 
 import msgpack
 import pytest
+
+from sidespand.errors import OutOfOrder, PermissionRefused
+from sidespand.hlc import ZERO
+from sidespand.journal import keys
+from sidespand.journal.group import Group, Pending
+from sidespand.journal.sessions import Sessions
+from sidespand.journal.state import Head, decode_head, decode_session
+from sidespand.limits import SESSIONS_MAX
+from sidespand.model import Kind, Peer, Receipt
+from sidespand.token import decode
 from tests.clocks import ManualClock
 from tests.unit.journal.making import (
     INSTANCE,
@@ -13,16 +23,6 @@ from tests.unit.journal.making import (
     step,
 )
 from tests.unit.journal.test_sessions import row
-
-from sidespand.errors import OutOfOrder, PermissionRefused
-from sidespand.hlc import ZERO
-from sidespand.journal import keys
-from sidespand.journal.group import Group, Pending
-from sidespand.journal.sessions import Sessions
-from sidespand.journal.state import Head, decode_head, decode_session
-from sidespand.limits import SESSIONS_MAX
-from sidespand.model import Kind, Peer, Receipt
-from sidespand.token import decode
 
 
 class Journal:

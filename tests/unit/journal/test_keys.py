@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.journal.drawn import U32, U64
 
 from sidespand.journal import keys
+from tests.unit.journal.drawn import U32, U64
 
 
 @given(U64, U64)

@@ -6,13 +6,13 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.journal import drawn
 
 from sidespand.hlc import Hlc
 from sidespand.journal import record
 from sidespand.journal.record import EDGE, HEADER, DamagedRecord
 from sidespand.merkle import leaf_hash
 from sidespand.model import Edge, EdgeType, Flag, Header, Kind
+from tests.unit.journal import drawn
 
 CRC_BYTES = 4
 SALT = bytes(range(16))

@@ -57,7 +57,9 @@ def test_creating_replaces_what_a_crash_left(path: Path) -> None:
 
 def test_a_commit_holds_records_and_rows_together(path: Path, writer: SegmentWriter) -> None:
     """What one transaction wrote is read back; a row of None is deleted."""
-    used = writer.commit([(record_key(1), b"a"), (record_key(3), b"b")], {b"head": b"1", b"x": b"2"})
+    used = writer.commit(
+        [(record_key(1), b"a"), (record_key(3), b"b")], {b"head": b"1", b"x": b"2"}
+    )
     more = writer.commit([(record_key(4), b"c")], {b"head": b"3", b"x": None, b"absent": None})
     assert 0 < used <= more <= path.stat().st_size
     writer.close()

@@ -71,9 +71,7 @@ def test_one_missing_page_is_enough(path: Path) -> None:
     ],
     ids=["garbage", "magic", "version", "page of 0", "page of 4 GiB"],
 )
-def test_a_first_page_of_something_else_is_damaged(
-    path: Path, offset: int, written: bytes
-) -> None:
+def test_a_first_page_of_something_else_is_damaged(path: Path, offset: int, written: bytes) -> None:
     """Only the meta page of our LMDB format is believed."""
     with path.open("r+b") as file:
         file.seek(offset)

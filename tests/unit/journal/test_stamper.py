@@ -4,8 +4,6 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.clocks import START_WALL_NS, ManualClock
-from tests.unit.journal.making import LINEAGE, content, decoded, edge, empty_head
 
 from sidespand import hlc, merkle
 from sidespand.hlc import LOGICAL_MAX, Hlc
@@ -15,6 +13,8 @@ from sidespand.journal.stamper import Draft, control, seal
 from sidespand.journal.state import Head
 from sidespand.limits import CONTROL_BYTES_MAX, HLC_MERGE_AHEAD_NS_MAX
 from sidespand.model import Content, Flag, Kind
+from tests.clocks import START_WALL_NS, ManualClock
+from tests.unit.journal.making import LINEAGE, content, decoded, edge, empty_head
 
 
 def stamped(head: Head, clock: ManualClock, *contents: Content) -> Draft:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.journal import drawn
 
 from sidespand.hlc import Hlc
 from sidespand.journal.record import DamagedRecord
@@ -18,6 +17,7 @@ from sidespand.journal.state import (
     encode_session,
 )
 from sidespand.token import Token, decode
+from tests.unit.journal import drawn
 
 HEAD = Head(
     ordinal=1,

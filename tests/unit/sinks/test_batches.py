@@ -66,7 +66,7 @@ def test_what_a_sink_does_not_take_is_passed_over() -> None:
 
 
 def test_only_what_is_passed_over_makes_a_batch_without_records() -> None:
-    """A stretch with nothing for the sink still tells how far it goes; nothing at all tells nothing."""
+    """A stretch with nothing for the sink still tells how far it goes."""
     (batch,) = batches([Gap(1, LINEAGE, 1, 9, "trimmed")], SPANS)
     assert not batch.records
     assert batch.position.lsn == 9

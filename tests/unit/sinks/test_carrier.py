@@ -149,7 +149,7 @@ def test_a_sink_that_raises_is_tried_again(
 
 
 def test_back_off_grows_and_starts_over_after_a_success(tmp_path: Path) -> None:
-    """The ceiling doubles with each failure in a row and falls back once a delivery came through."""
+    """The ceiling doubles with each failure in a row and falls back after a success."""
     ceilings = []
 
     def note(_low: float, high: float) -> float:
@@ -265,8 +265,12 @@ def test_a_cursor_that_is_not_in_the_log_starts_from_the_oldest(
 
     async def test() -> None:
         log = ListLog(records([content(encoded()), content(encoded())]))
-        sink = ScriptedSink()
+        gate = asyncio.Event()
+        sink = ScriptedSink(gate)
         async with carrying(log, sink, tmp_path, log.entries[-1].position) as carrier:
+            await eventually(lambda: bool(sink.attempts), "a try")
+            assert carrier.saved is None
+            gate.set()
             await eventually(lambda: carrier.lag_items == 0, "the end")
         assert lsns(sink.taken) == [1, 2]
         assert carrier.saved == log.entries[-1].position

@@ -86,7 +86,7 @@ def test_a_line_is_one_line_of_printable_ascii(tmp_path: Path) -> None:
 
 
 def test_what_is_in_the_file_is_not_written_again(tmp_path: Path) -> None:
-    """A redelivery after a restart that overlaps the file, even inside a record, adds the rest only."""
+    """A redelivery that overlaps the file, even inside a record, adds the rest only."""
     first, second, third = records([content(encoded(3)), content(encoded(3)), content(encoded(2))])
     path = tmp_path / "f"
     deliver(path, [first, second])

@@ -100,7 +100,7 @@ def test_only_regular_files_are_written(tmp_path: Path) -> None:
     """A pipe or a directory at the path is an error, not a hang."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(OSError, match="regular file|directory"):
+        with pytest.raises(OSError, match=r"regular file|directory"):
             LineFile(path, PREFIX)
 
 

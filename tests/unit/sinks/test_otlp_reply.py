@@ -33,7 +33,7 @@ def packed(*details: RetryInfo | BadRequest) -> bytes:
     status = Status(code=8, message="busy")
     for detail in details:
         status.details.add().Pack(detail)
-    return status.SerializeToString()
+    return bytes(status.SerializeToString())
 
 
 def response(rejected_spans: int, message: str) -> bytes:

@@ -143,8 +143,8 @@ def unknown(draw: random.Random) -> bytes:
 def odd(request: ExportTraceServiceRequest, draw: random.Random) -> bytes:
     """Return an encoding of ``request`` that the library would not write, but reads.
 
-    Fields come in any order, singular ones several times or in parts, lengths in padded varints, and unknown fields
-    and groups between them.
+    Fields come in any order, singular ones several times or not at all, lengths in padded varints,
+    and unknown fields and groups between them.
     """
 
     def fields(parts: list[bytes]) -> bytes:
