@@ -3,6 +3,7 @@
 import socket
 import struct
 from pathlib import Path
+from typing import Self
 
 from sidespan.v1.recorder_pb2 import Ack, Hello, HelloAck, Nack, Records
 
@@ -34,7 +35,7 @@ class FrameClient:
             raise
         self._buffer = b""
 
-    def __enter__(self) -> "FrameClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

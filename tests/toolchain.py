@@ -1,4 +1,4 @@
-"""Tools and rights that a test needs: absent, they are a visible skip on a laptop and a failure in CI."""
+"""Tools and rights that a test needs: absent, a visible skip on a laptop, a failure in CI."""
 
 import os
 

@@ -7,6 +7,9 @@ def main() -> int:
     """Run this process's command line and return its exit code; 2 without the daemon."""
     try:
         from sidespand.cli import main as run
+
+        # The wheel carries the commands; what they need comes with the extra.
+        return run(sys.argv[1:])
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         sys.stderr.write(
@@ -14,4 +17,3 @@ def main() -> int:
             'run: pip install "sidespan[daemon]"\n'
         )
         return 2
-    return run(sys.argv[1:])

@@ -1,15 +1,16 @@
 """Who a span is, and the random numbers that make it so."""
 
-import os
 from random import Random
 from typing import NamedTuple
+
+from sidespan._platform import in_forked_children
 
 SAMPLED = 0x01
 
 # Its own generator: a host that seeds the shared one must not make two runs share their ids.
 _random = Random()  # noqa: S311 - Ids must be unlikely, not secret.
 _bits = _random.getrandbits
-os.register_at_fork(after_in_child=_random.seed)
+in_forked_children(_random.seed)
 
 
 class SpanContext(NamedTuple):

@@ -20,9 +20,12 @@ from sidespan._limits import (
     REPLY_TIMEOUT_S,
     RETRY_DELAY_MAX_S,
 )
+from sidespan._platform import in_forked_children
 from sidespan._transport import PermanentError, RetryableError, default_socket
 
 _HEADER = struct.Struct(">IBQ")
+# A program that has SIGPIPE end it must not end when a daemon does.
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 # Type and seq, which the length counts.
 _COUNTED_HEADER_BYTES = _HEADER.size - 4
 
@@ -146,7 +149,7 @@ class _Connection:
     def write(self, kind: FrameType, seq: int, body: bytes) -> None:
         """Hand one frame to the kernel."""
         header = _HEADER.pack(_COUNTED_HEADER_BYTES + len(body), kind, seq)
-        self._socket.sendall(header + body)
+        self._socket.sendall(header + body, _NO_SIGNAL)
 
     def read_answer(self, seq: int) -> tuple[int, bytes]:
         """Return type and body of the frame that answers ``seq``.
@@ -187,4 +190,4 @@ def _close_inherited() -> None:
     _open_sockets.clear()
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+in_forked_children(_close_inherited)

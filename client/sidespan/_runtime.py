@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sidespan import _otlp
 from sidespan._buffer import Buffer
 from sidespan._limits import BUFFER_BYTES_MAX, EXIT_TIMEOUT_S, GOODBYE_TIMEOUT_S
+from sidespan._platform import host_name, in_forked_children
 from sidespan._sender import Sender
 from sidespan._transport import connect
 from sidespan._version import __version__
@@ -57,7 +58,7 @@ class _Settings(NamedTuple):
                 "telemetry.sdk.language": "python",
                 "telemetry.sdk.version": __version__,
                 "process.pid": os.getpid(),
-                "host.name": os.uname().nodename,
+                "host.name": host_name(),
             }
         )
         return Sender(partial(connect, self.address), resource, self.buffer_bytes_max, token)
@@ -88,7 +89,11 @@ class Runtime:
         return self.buffer
 
     def init(
-        self, service: str | None, address: str | None, buffer_bytes_max: int, exit_timeout_s: float
+        self,
+        service: str | None,
+        address: str | os.PathLike[str] | None,
+        buffer_bytes_max: int,
+        exit_timeout_s: float,
     ) -> None:
         """Promise of the function ``init``."""
         environ = os.environ
@@ -102,7 +107,7 @@ class Runtime:
                 or environ.get("SIDESPAN_SERVICE")
                 or environ.get("OTEL_SERVICE_NAME")
                 or "unknown_service:python",
-                address or environ.get("SIDESPAN_SOCKET") or "",
+                str(address or environ.get("SIDESPAN_SOCKET") or ""),
                 buffer_bytes_max,
                 exit_timeout_s,
             )
@@ -111,7 +116,7 @@ class Runtime:
             if not self._hooked:
                 self._hooked = True
                 atexit.register(self._at_exit)
-                os.register_at_fork(after_in_child=self._after_fork)
+                in_forked_children(self._after_fork)
             self._sender.wake()
 
     def flush(self, timeout_s: float) -> bool:
@@ -169,7 +174,7 @@ runtime = Runtime()
 def init(
     service: str | None = None,
     *,
-    socket: str | None = None,
+    socket: str | os.PathLike[str] | None = None,
     buffer_bytes_max: int = BUFFER_BYTES_MAX,
     exit_timeout_s: float = EXIT_TIMEOUT_S,
 ) -> None:

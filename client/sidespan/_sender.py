@@ -110,6 +110,9 @@ class Sender:
                     break
                 else:
                     self._rest()
+        except Exception as error:
+            # Unhandled, the interpreter would print it. From here on spans are dropped and counted.
+            self.last_error = f"the sender ended: {type(error).__name__}: {error}"
         finally:
             self.buffer.close()
             if self._transport is not None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import socket
 import struct
 import sys
@@ -51,6 +52,12 @@ def require_linux() -> None:
             f"the Sidespan daemon runs on Linux, this is {sys.platform}",
             hint="the client library works here; point it at the daemon of a Linux host",
         )
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many descriptors as it may: the soft limit serves select(2) only."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def peer_credentials(connection: socket.socket) -> Credentials:

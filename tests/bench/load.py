@@ -1,4 +1,4 @@
-"""Load from h2load, which is no bottleneck: one prepared request over and over on HTTP/1.1 or gRPC."""
+"""Load from h2load, which is no bottleneck: one prepared request over and over."""
 
 import re
 import subprocess

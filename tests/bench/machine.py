@@ -1,4 +1,4 @@
-"""What a measurement needs of the machine: CPU and memory of a process, and the disk's own flush."""
+"""What a measurement needs of the machine: CPU and memory of processes, the disk's own flush."""
 
 import os
 import statistics

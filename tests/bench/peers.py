@@ -1,8 +1,9 @@
 """Ours and rotel on the same load in one run: ``make bench``.
 
-Rates on a shared machine are noise; ratios within one run are not. So the servers take turns, several rounds, and the
-table shows medians. rotel keeps everything in memory and acknowledges before anything is durable; it neither stamps
-nor syncs. Read the table with the disk's own flush latency beside it.
+Rates on a shared machine are noise; ratios within one run are not. So the servers take turns,
+several rounds, and the table shows medians. rotel keeps everything in memory and acknowledges
+before anything is durable; it neither stamps nor syncs. Read the table with the disk's own flush
+latency beside it.
 """
 
 import argparse
@@ -48,9 +49,7 @@ def measure(server: Server, load: Load, requests: int) -> Row:
     if accepted_before is not None and accepted_after is not None:
         assert accepted_after - accepted_before == spans, "not every answered span was accepted"
     memory = sum(rss_anon_mib(pid) for pid in pids)
-    return Row(
-        spans / result.seconds, cpu / spans * 1e6, result.p50_ms, result.p99_ms, memory
-    )
+    return Row(spans / result.seconds, cpu / spans * 1e6, result.p50_ms, result.p99_ms, memory)
 
 
 def main() -> int:
@@ -102,7 +101,10 @@ def memory_idle(servers: list[Server]) -> None:
 def table(load: Load, servers: list[Server], requests: int, rounds: int) -> None:
     """Print one load's medians, and the ratios of their rates to the last server's."""
     print(f"\n{load}; medians of {rounds} rounds of {requests} requests")
-    print(f"{'server':<18}{'spans/s':>10}{'CPU us/span':>13}{'p50 ms':>8}{'p99 ms':>8}{'RssAnon MiB':>13}{'ratio':>7}")
+    print(
+        f"{'server':<18}{'spans/s':>10}{'CPU us/span':>13}{'p50 ms':>8}"
+        f"{'p99 ms':>8}{'RssAnon MiB':>13}{'ratio':>7}"
+    )
     for server in servers:
         measure(server, load, max(load.connections * load.streams, requests // 10))
     found: dict[str, list[Row]] = {server.name: [] for server in servers}

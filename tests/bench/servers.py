@@ -1,4 +1,4 @@
-"""The servers under load: ours, and rotel, the Rust collector in its PyPI wheel. Each on ports of its own."""
+"""The servers under load: ours, and rotel, the Rust collector that its PyPI wheel carries."""
 
 import importlib.util
 import os

@@ -38,7 +38,7 @@ def environment(directory: Path, *requirements: str) -> Path:
 
 @pytest.mark.slow
 def test_the_bare_client_needs_nothing_else(wheel: Path, tmp_path: Path) -> None:
-    """Without an extra, `import sidespan` loads no third-party module, and the command says what to install."""
+    """Without an extra nothing third-party is loaded, and the command says what to install."""
     commands = environment(tmp_path / "bare", str(wheel))
     code = (
         "import json, sys, sidespan\n"

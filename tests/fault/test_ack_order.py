@@ -18,7 +18,7 @@ _ACK_HEAD = r'"\\0\\0\\0.{1,8}\\21\\0'
 
 @pytest.mark.slow
 def test_every_ack_is_written_after_the_flush_of_its_commit(tmp_path: Path) -> None:
-    """In the order of system calls, fdatasync and the O_DSYNC write of the commit end before the ack is sent."""
+    """Both flushes of a commit, fdatasync and the O_DSYNC write, end before its ack is sent."""
     require(shutil.which("strace"), "strace", "apt install strace")
     trace = tmp_path / "trace"
     prefix = [
@@ -31,7 +31,7 @@ def test_every_ack_is_written_after_the_flush_of_its_commit(tmp_path: Path) -> N
             client.records(seq, encoded())
             client.ack(seq)
 
-    # A call that another thread interrupts is printed when it begins and again when it ends; its end counts.
+    # A call that another thread interrupts is printed twice; its end counts.
     flushed = meta_written = False
     acks = 0
     for line in trace.read_text(encoding="utf-8", errors="replace").splitlines():

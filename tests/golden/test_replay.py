@@ -1,4 +1,4 @@
-"""Real requests of real frameworks go through the daemon: kept byte for byte, forwarded unchanged."""
+"""Requests of real frameworks go through the daemon: kept byte for byte, forwarded unchanged."""
 
 import asyncio
 import json
@@ -26,9 +26,11 @@ def captures() -> list[tuple[dict[str, Any], bytes]]:
     """Return every captured trace request, in order of arrival, with what is known of it."""
     found = []
     for meta in sorted(EMITTERS.glob("*/meta.json")):
-        for request in json.loads(meta.read_text(encoding="utf-8"))["requests"]:
-            if request["file"].endswith(".traces.pb"):
-                found.append((request, (meta.parent / request["file"]).read_bytes()))
+        found += [
+            (request, (meta.parent / request["file"]).read_bytes())
+            for request in json.loads(meta.read_text(encoding="utf-8"))["requests"]
+            if request["file"].endswith(".traces.pb")
+        ]
     return found
 
 

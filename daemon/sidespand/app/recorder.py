@@ -137,6 +137,8 @@ def serve(config: Config, worker_arguments: Sequence[str]) -> int:
             hint="install protobuf's wheel and unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
         )
     logs.configure(config.log_level)
+    # Every connection is a descriptor, and a journal that finds none left cannot go on.
+    platform.raise_file_limit()
     # What start-up allocated stays; the collector need not walk it again.
     gc.freeze()
     return uvloop.run(_run(config, worker_arguments))

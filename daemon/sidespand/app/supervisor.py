@@ -77,12 +77,16 @@ class WorkerSupervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping:
             began = loop.time()
-            status = await self._run_once()
+            try:
+                how = f"ended with status {await self._run_once()}"
+            except OSError as error:
+                # No process or no descriptor is to be had; that passes.
+                how = f"cannot be started: {error}"
             if self._stopping:
                 return
             failures = 1 if loop.time() - began > WORKER_STEADY_S else failures + 1
             wait = delay_s(failures, random.uniform)
-            _log.error("the worker ended with status %d, starting another in %.1f s", status, wait)
+            _log.error("the worker %s, starting another in %.1f s", how, wait)
             await asyncio.sleep(wait)
 
     async def _run_once(self) -> int:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     say(f"starting the daemon, store in {places.store}")
     with _daemon(places):
         say("running a planner (sidespan) that calls a worker (stock OpenTelemetry) over gRPC")
-        _run_example(places)
+        _run_example(places, to_stderr=args.json)
         _wait_delivered(places)
     if args.json:
         return _sidespan(["show", "last", "--json", "--data", str(places.store)])
@@ -122,7 +122,7 @@ def _daemon(places: _Places) -> Iterator[None]:
             daemon.wait(_STOP_S_MAX)
 
 
-def _run_example(places: _Places) -> None:
+def _run_example(places: _Places, *, to_stderr: bool) -> None:
     example = _example_dir()
     environment = {
         **os.environ,
@@ -150,6 +150,8 @@ def _run_example(places: _Places) -> None:
             [sys.executable, str(example / "planner.py"), "--worker", address],
             env=environment,
             stdin=subprocess.DEVNULL,
+            # What the example says to people must not get between the lines of a document.
+            stdout=sys.stderr if to_stderr else None,
             timeout=_RUN_S_MAX,
             check=False,
         )

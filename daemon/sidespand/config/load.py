@@ -136,8 +136,8 @@ def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
 
 
 def _check_socket_paths(runtime_dir: Path, faults: list[str]) -> None:
-    # A gRPC socket is bound under a private name beside its public one.
-    longest = max(len(os.fsencode(runtime_dir / f".{name}.9999999")) for name in SOCKET_NAMES)
+    # A socket is bound under a private name beside its public one.
+    longest = max(len(os.fsencode(runtime_dir / f".{name}.new")) for name in SOCKET_NAMES)
     if longest > SOCKET_PATH_BYTES_MAX:
         over = longest - SOCKET_PATH_BYTES_MAX
         faults.append(f"runtime_dir: {over} bytes too long for a socket path, {runtime_dir}")

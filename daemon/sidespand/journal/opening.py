@@ -159,8 +159,7 @@ def _create(layout: Layout, options: Options, clock: Clock) -> tuple[Segment, He
         platform.sync_directory(layout.segments_dir)
     except OSError as error:
         raise ConfigError(
-            f"data_dir: no room for a segment of {options.segment_bytes} bytes:"
-            f" {error.strerror}",
+            f"data_dir: no room for a segment of {options.segment_bytes} bytes: {error.strerror}",
             hint="free space, or set a smaller journal.segment_bytes",
         ) from error
     return first, Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())

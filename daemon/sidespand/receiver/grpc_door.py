@@ -4,10 +4,9 @@ gRPC hands over decompressed bytes, so nothing is parsed before admission does. 
 name the peer of a Unix socket; permissions on the path decide who may write.
 """
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -16,16 +15,14 @@ from grpc_health.v1.health import aio as health
 
 from sidespan.v1.recorder_pb2 import RecordRequest
 from sidespand.config import Address
-from sidespand.errors import InUse, InvalidRequest, SidespanError
+from sidespand.errors import InUse, InvalidRequest
 from sidespand.limits import GRPC_STREAMS_PER_CONNECTION_MAX, INSTANCE_ID_BYTES
 from sidespand.model import Kind, Peer, SessionStep
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import UnixPath
 from sidespand.receiver.otlp_answer import otlp_answer
-from sidespand.receiver.refusal import refusal_of
 from sidespand.receiver.session import ack_of, parts_of
 
-_log = logging.getLogger(__name__)
 _TRAILER = "sidespan-token"
 
 # grpcio ships no types: this is grpc.aio.ServicerContext.
@@ -141,12 +138,8 @@ class GrpcDoor:
         async def guarded(body: bytes, context: Context) -> bytes:
             try:
                 return await handler(body, context)
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
-                if not isinstance(error, SidespanError):
-                    _log.exception("a gRPC call failed")
-                refusal = refusal_of(error)
+                refusal = self._intake.refusal(error, self._peer(context))
             await context.abort(refusal.grpc_code, refusal.text, refusal.trailers())
             raise AssertionError("abort does not return")
 
@@ -158,7 +151,7 @@ class GrpcDoor:
         if peer is None:
             # "ipv4:127.0.0.1:40000", "ipv6:%5B::1%5D:40000" or "unix:".
             family, _, rest = text.partition(":")
-            host = "" if family == "unix" else rest.rpartition(":")[0]
+            host = unquote(rest.rpartition(":")[0]).strip("[]") if family != "unix" else ""
             if len(self._peers) > GRPC_STREAMS_PER_CONNECTION_MAX:
                 self._peers.clear()
             peer = self._peers[text] = Peer("grpc", address=host)

@@ -5,20 +5,17 @@ Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP": paths, media typ
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 
 from sidespand.config import Address
-from sidespand.errors import SidespanError
 from sidespand.model import Kind, Peer
 from sidespand.receiver.http_protocol import HttpProtocol, Request, Response, whole_body
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import BACKLOG, UnixPath, listen_tcp
 from sidespand.receiver.otlp_answer import otlp_answer
-from sidespand.receiver.refusal import Refusal, refusal_of
+from sidespand.receiver.refusal import Refusal
 from sidespand.telemetry import CONTENT_TYPE, Telemetry
 
-_log = logging.getLogger(__name__)
 _PROTOBUF = "application/x-protobuf"
 _TEXT = "text/plain; charset=utf-8"
 _HEADER = "sidespan-token"
@@ -104,9 +101,7 @@ class HttpDoor:
                 return await self._export(kind, request, peer)
             return self._operate(request)
         except Exception as error:
-            if not isinstance(error, SidespanError):
-                _log.exception("an HTTP request failed")
-            return _refused(refusal_of(error))
+            return _refused(self._intake.refusal(error, peer))
 
     async def _export(self, kind: Kind, request: Request, peer: Peer) -> Response:
         if request.method != "POST":

@@ -212,15 +212,13 @@ class HttpProtocol(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         # The parser keeps a field until it is complete, however long it grows.
         self._unseen_bytes += len(data)
-        rest: bytes | memoryview = data
-        while rest:
+        while data:
             try:
-                self._parser.feed_data(rest)
+                self._parser.feed_data(data)
                 break
             except httptools.HttpParserUpgrade as upgrade:
-                rest = memoryview(rest)[upgrade.args[0] :]
-                head, self._offer = self._offer, b""
-                self._parser.feed_data(head)
+                data = self._offer + data[upgrade.args[0] :]
+                self._offer = b""
             except httptools.HttpParserError as error:
                 cause = error.__context__
                 if not isinstance(cause, TooLarge):

@@ -1,13 +1,16 @@
 """What every door does with a request: admission, the journal, an answer."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sidespand.errors import Refused, SidespanError
-from sidespand.model import Admitted, Content, Kind, Peer, Receipt, SessionStep
+from sidespand.model import Admitted, Kind, Peer, Receipt, SessionStep
 from sidespand.ports import Admission, Journal
+from sidespand.receiver.refusal import Refusal, refusal_of
 from sidespand.telemetry import Telemetry
 
+_log = logging.getLogger(__name__)
 _SIGNALS = {
     Kind.SPANS: "spans",
     Kind.MARKS: "marks",
@@ -56,20 +59,24 @@ class Intake:
             Refused: Nothing of it was stored; the leaf says whether another try can help.
         """
         try:
-            admitted = self._admit(parts)
-        except Refused as refusal:
-            self._telemetry.refused_requests.labels(peer.door, type(refusal).__name__).inc()
+            each = [self._admission.admit(kind, body) for kind, body in parts]
+        except Refused:
             if step is not None:
                 await self._journal.append(Admitted(()), peer, step)
             raise
-        try:
-            receipt = await self._journal.append(admitted, peer, step)
-        except SidespanError as refusal:
-            self._telemetry.refused_requests.labels(peer.door, type(refusal).__name__).inc()
-            raise
+        admitted = each[0] if len(each) == 1 else _joined(each)
+        receipt = await self._journal.append(admitted, peer, step)
         if not receipt.duplicate:
-            self._count(admitted, peer)
+            for one in each:
+                self._count(one, peer)
         return Accepted(receipt, admitted.rejected_items, admitted.rejected_reason)
+
+    def refusal(self, error: Exception, peer: Peer) -> Refusal:
+        """Return how ``error`` is told; it is counted, and logged when it is none of ours."""
+        if not isinstance(error, SidespanError):
+            _log.error("a request on the %s door failed", peer.door, exc_info=error)
+        self._telemetry.refused_requests.labels(peer.door, type(error).__name__).inc()
+        return refusal_of(error)
 
     def newest_token(self) -> str:
         """Return the node's newest token."""
@@ -79,23 +86,17 @@ class Intake:
         """Return the highest durable seq of a client instance; see ``ports.Journal``."""
         return self._journal.last_seq(instance_id, uid)
 
-    def _admit(self, parts: Sequence[tuple[Kind, bytes]]) -> Admitted:
-        if len(parts) == 1:
-            return self._admission.admit(*parts[0])
-        contents: list[Content] = []
-        rejected = 0
-        reasons = []
-        for kind, body in parts:
-            admitted = self._admission.admit(kind, body)
-            contents.extend(admitted.contents)
-            rejected += admitted.rejected_items
-            if admitted.rejected_reason:
-                reasons.append(admitted.rejected_reason)
-        return Admitted(tuple(contents), rejected, "; ".join(reasons))
-
     def _count(self, admitted: Admitted, peer: Peer) -> None:
         for content in admitted.contents:
             signal = _SIGNALS[content.kind]
             self._telemetry.accepted_items.labels(peer.door, signal).inc(content.item_count)
             if admitted.rejected_items:
                 self._telemetry.refused_items.labels(peer.door, signal).inc(admitted.rejected_items)
+
+
+def _joined(each: Sequence[Admitted]) -> Admitted:
+    return Admitted(
+        tuple(content for one in each for content in one.contents),
+        sum(one.rejected_items for one in each),
+        "; ".join(one.rejected_reason for one in each if one.rejected_reason),
+    )

@@ -18,7 +18,7 @@ BACKLOG = 512
 class UnixPath:
     """A socket path that becomes visible only when its server is ready.
 
-    The caller holds the flock of the directory, so what lies at ``public`` is a leftover of a
+    The caller holds the flock of the directory, so a socket that lies there is a leftover of a
     process that died.
 
     Args:
@@ -27,7 +27,7 @@ class UnixPath:
 
     def __init__(self, public: Path) -> None:
         self.public = public
-        self.private = public.with_name(f".{public.name}.{os.getpid()}")
+        self.private = public.with_name(f".{public.name}.new")
         self._published = False
 
     def prepare(self) -> None:

@@ -16,18 +16,17 @@ from google.protobuf.message import DecodeError
 
 from sidespan.v1.recorder_pb2 import Ack, Control, Hello, HelloAck, Nack, Records
 from sidespand import platform
-from sidespand.errors import (
-    InvalidRequest,
-    PermissionRefused,
-    ProtocolViolation,
-    SidespanError,
-    TooLarge,
+from sidespand.errors import InvalidRequest, PermissionRefused, ProtocolViolation, TooLarge
+from sidespand.limits import (
+    CONNECTIONS_MAX,
+    FRAME_STALL_S,
+    INSTANCE_ID_BYTES,
+    REQUEST_OVERHEAD_BYTES,
+    UNACKED_BYTES_MAX,
 )
-from sidespand.limits import CONNECTIONS_MAX, FRAME_STALL_S, INSTANCE_ID_BYTES, UNACKED_BYTES_MAX
 from sidespand.model import Kind, Peer, SessionStep
 from sidespand.receiver.frames import Frame, FrameSplitter, FrameType, OversizeFrame, encode
 from sidespand.receiver.intake import Accepted, Intake
-from sidespand.receiver.refusal import refusal_of
 
 _log = logging.getLogger(__name__)
 PROTOCOL_VERSION = 1
@@ -82,8 +81,15 @@ class SessionRegistry:
             del self._by_instance[instance_id]
 
     async def bind(self, connection: "IngestConnection", instance_id: bytes) -> None:
-        """Make ``connection`` the instance's only one, once the older one's records are decided."""
+        """Make ``connection`` the instance's only one, once the older one's records are decided.
+
+        Raises:
+            PermissionRefused: The older one is another user's. It was not disturbed.
+        """
         older = self._by_instance.get(instance_id)
+        if older is not None and older.peer.uid != connection.peer.uid:
+            raise PermissionRefused("this instance id belongs to another user")
+        connection.instance_id = instance_id
         self._by_instance[instance_id] = connection
         if older is not None:
             older.close("a newer connection of the same instance took over")
@@ -106,15 +112,16 @@ class IngestConnection(asyncio.Protocol):
         self._registry = registry
         self._splitter = FrameSplitter(registry.message_bytes_max)
         self._transport: asyncio.Transport | None = None
-        self._peer = Peer("ingest")
         self._stall: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._greeting: asyncio.Task[bool] | None = None
+        self._deciding: set[asyncio.Task[None]] = set()
+        self._closer: asyncio.Task[None] | None = None
         self._unacked_bytes = 0
-        self._greeting: asyncio.Task[None] | None = None
-        self._held: list[Frame] = []
         self._acked_seq = 0
         self._closing = False
         self._congested = False
+        self._paused = False
+        self.peer = Peer("ingest")
         self.instance_id = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,7 +129,7 @@ class IngestConnection(asyncio.Protocol):
         # uvloop's transports have the methods of asyncio.Transport without its name.
         self._transport = transport = cast("asyncio.Transport", transport)
         credentials = platform.peer_credentials(transport.get_extra_info("socket"))
-        self._peer = Peer("ingest", credentials.uid, credentials.pid)
+        self.peer = Peer("ingest", credentials.uid, credentials.pid)
         if not self._registry.add(self):
             self.close(f"more than {CONNECTIONS_MAX} connections")
 
@@ -136,7 +143,7 @@ class IngestConnection(asyncio.Protocol):
                 if self._closing:
                     return
         except OversizeFrame as error:
-            self._refuse_oversize(error)
+            self._on_oversize(error)
         except ProtocolViolation as error:
             self._violate(error)
         self._watch_stall()
@@ -146,8 +153,7 @@ class IngestConnection(asyncio.Protocol):
         """Let what is under way finish; its answers may still be read."""
         if self._splitter.partial and not self._closing:
             _log.warning("%s ended in the middle of a frame", self._who())
-        self._closing = True
-        self._spawn(self._close_when_settled())
+        self._close_when_settled("")
         return True
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -169,9 +175,10 @@ class IngestConnection(asyncio.Protocol):
 
     async def settled(self) -> None:
         """Wait until everything this connection sent is decided."""
-        pending = [task for task in self._tasks if task is not asyncio.current_task()]
-        if pending:
-            await asyncio.wait(pending)
+        if self._greeting is not None:
+            await asyncio.wait([self._greeting])
+        while self._deciding:
+            await asyncio.wait(self._deciding)
 
     def say_drain(self) -> None:
         """Announce the daemon's stop and take no further frames."""
@@ -188,20 +195,32 @@ class IngestConnection(asyncio.Protocol):
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.type is FrameType.BYE:
-            self._closing = True
-            self._spawn(self._close_when_settled())
+            self._close_when_settled("")
         elif frame.type is FrameType.HELLO:
             if self._greeting is not None:
                 raise ProtocolViolation("a second HELLO on one connection")
-            self._greeting = self._spawn(self._greet(self._parse_hello(frame)))
+            greeting = self._greet(self._parse_hello(frame))
+            self._greeting = asyncio.get_running_loop().create_task(greeting)
         elif self._greeting is None:
             raise ProtocolViolation("RECORDS before HELLO")
+        elif frame.seq == 0:
+            raise ProtocolViolation("RECORDS with seq 0; the first is 1")
         else:
-            self._unacked_bytes += len(frame.body)
-            if self._greeting.done():
-                self._spawn(self._record(frame))
-            else:
-                self._held.append(frame)
+            self._take(self._greeting, frame.seq, frame.body)
+
+    def _on_oversize(self, error: OversizeFrame) -> None:
+        if self._greeting is None or error.seq == 0:
+            self._violate(error)
+            return
+        # Its seq is used up, or the client would send the same bytes for ever.
+        self._take(self._greeting, error.seq, TooLarge(str(error)))
+        self._close_when_settled(str(error))
+
+    def _take(self, greeting: asyncio.Task[bool], seq: int, body: bytes | TooLarge) -> None:
+        self._unacked_bytes += _cost_bytes(body)
+        task = asyncio.get_running_loop().create_task(self._record(greeting, seq, body))
+        self._deciding.add(task)
+        task.add_done_callback(self._deciding.discard)
 
     def _parse_hello(self, frame: Frame) -> Hello:
         try:
@@ -214,7 +233,7 @@ class IngestConnection(asyncio.Protocol):
             )
         return hello
 
-    async def _greet(self, hello: Hello) -> None:
+    async def _greet(self, hello: Hello) -> bool:
         intake = self._registry.intake
         if not hello.protocol_version_min <= PROTOCOL_VERSION <= hello.protocol_version_max:
             text = (
@@ -223,17 +242,16 @@ class IngestConnection(asyncio.Protocol):
             )
             self._send(FrameType.NACK, 0, Nack(code=Nack.VERSION, text=text).SerializeToString())
             self.close(text)
-            return
+            return False
         try:
-            intake.last_seq(hello.instance_id, self._peer.uid)
-            self.instance_id = hello.instance_id
+            intake.last_seq(hello.instance_id, self.peer.uid)
             await self._registry.bind(self, hello.instance_id)
-            last_seq = intake.last_seq(hello.instance_id, self._peer.uid)
+            last_seq = intake.last_seq(hello.instance_id, self.peer.uid)
         except PermissionRefused as error:
             nack = Nack(code=Nack.PERMISSION_DENIED, text=str(error))
             self._send(FrameType.NACK, 0, nack.SerializeToString())
             self.close(str(error))
-            return
+            return False
         self._acked_seq = hello.acked_seq
         answer = HelloAck(
             protocol_version=PROTOCOL_VERSION,
@@ -244,66 +262,58 @@ class IngestConnection(asyncio.Protocol):
             source_node_ref=self._registry.source_node_ref,
         )
         self._send(FrameType.HELLO_ACK, 0, answer.SerializeToString())
-        held, self._held = self._held, []
-        for frame in held:
-            self._spawn(self._record(frame))
+        return True
 
-    async def _record(self, frame: Frame) -> None:
-        step = SessionStep(self.instance_id, frame.seq, self._acked_seq, self._peer.uid)
+    async def _record(self, greeting: asyncio.Task[bool], seq: int, body: bytes | TooLarge) -> None:
+        if not await greeting:
+            return
+        step = SessionStep(self.instance_id, seq, self._acked_seq, self.peer.uid)
         try:
-            accepted = await self._decide(frame.body, step)
+            accepted = await self._decide(body, step)
         except Exception as error:
-            if not isinstance(error, SidespanError):
-                _log.exception("%s: seq %d failed", self._who(), frame.seq)
-            refusal = refusal_of(error)
+            refusal = self._registry.intake.refusal(error, self.peer)
             nack = Nack(
                 code=refusal.nack_code, text=refusal.text, retry_after_ms=refusal.retry_after_ms
             )
-            self._send(FrameType.NACK, frame.seq, nack.SerializeToString())
+            self._send(FrameType.NACK, seq, nack.SerializeToString())
         else:
-            self._send(FrameType.ACK, frame.seq, ack_of(accepted).SerializeToString())
+            self._send(FrameType.ACK, seq, ack_of(accepted).SerializeToString())
         finally:
-            self._unacked_bytes -= len(frame.body)
+            self._unacked_bytes -= _cost_bytes(body)
             self._regulate()
 
-    async def _decide(self, body: bytes, step: SessionStep) -> Accepted:
+    async def _decide(self, body: bytes | TooLarge, step: SessionStep) -> Accepted:
         intake = self._registry.intake
-        try:
-            parts = parts_of(Records.FromString(body))
-        except DecodeError as error:
-            await intake.take((), self._peer, step)
-            raise InvalidRequest(f"RECORDS does not parse: {error}") from error
-        return await intake.take(parts, self._peer, step)
-
-    def _refuse_oversize(self, error: OversizeFrame) -> None:
-        # Its seq is used up, or the client would send the same bytes for ever.
-        self._closing = True
-        self._spawn(self._consume(error))
-
-    async def _consume(self, error: OversizeFrame) -> None:
-        refusal = refusal_of(TooLarge(str(error)))
-        if self._greeting is not None and self._greeting.done():
-            step = SessionStep(self.instance_id, error.seq, self._acked_seq, self._peer.uid)
-            await self._registry.intake.take((), self._peer, step)
-        nack = Nack(code=refusal.nack_code, text=refusal.text)
-        self._send(FrameType.NACK, error.seq, nack.SerializeToString())
-        await self.settled()
-        self.close(str(error))
+        refusal: TooLarge | InvalidRequest
+        if isinstance(body, TooLarge):
+            refusal = body
+        else:
+            try:
+                return await intake.take(parts_of(Records.FromString(body)), self.peer, step)
+            except DecodeError as error:
+                refusal = InvalidRequest(f"RECORDS does not parse: {error}")
+        await intake.take((), self.peer, step)
+        raise refusal
 
     def _violate(self, error: ProtocolViolation) -> None:
         nack = Nack(code=Nack.PROTOCOL, text=str(error))
         self._send(FrameType.NACK, 0, nack.SerializeToString())
         self.close(str(error))
 
-    async def _close_when_settled(self) -> None:
-        await self.settled()
-        self.close("")
+    def _close_when_settled(self, reason: str) -> None:
+        async def close() -> None:
+            await self.settled()
+            self.close(reason)
+
+        self._closing = True
+        if self._closer is None:
+            self._closer = asyncio.get_running_loop().create_task(close())
 
     def _watch_stall(self) -> None:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-        if self._splitter.partial and not self._closing:
+        if self._splitter.partial and not self._closing and not self._paused:
             self._stall = asyncio.get_running_loop().call_later(
                 self._registry.stall_s,
                 self.close,
@@ -311,25 +321,27 @@ class IngestConnection(asyncio.Protocol):
             )
 
     def _regulate(self) -> None:
-        if self._transport is None or self._transport.is_closing():
+        paused = self._congested or self._unacked_bytes > UNACKED_BYTES_MAX
+        if self._transport is None or self._transport.is_closing() or paused == self._paused:
             return
-        if self._congested or self._unacked_bytes > UNACKED_BYTES_MAX:
+        self._paused = paused
+        if paused:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-
-    def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        # While nothing is read, the client is not the one that keeps us waiting.
+        self._watch_stall()
 
     def _send(self, frame_type: FrameType, seq: int, body: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(frame_type, seq, body))
 
     def _who(self) -> str:
-        return f"ingest client pid {self._peer.pid} uid {self._peer.uid}"
+        return f"ingest client pid {self.peer.pid} uid {self.peer.uid}"
+
+
+def _cost_bytes(body: bytes | TooLarge) -> int:
+    return REQUEST_OVERHEAD_BYTES + (len(body) if isinstance(body, bytes) else 0)
 
 
 def ack_of(accepted: Accepted) -> Ack:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.unit.cli import stores
-from tests.unit.query import samples
 
 from sidespand.cli import main
+from tests.unit.cli import stores
+from tests.unit.query import samples
 
 
 class Outcome(NamedTuple):

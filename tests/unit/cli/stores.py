@@ -9,13 +9,12 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from tests.unit.query.samples import request, span, spans_content
-
 from sidespand.clock import SystemClock
 from sidespand.journal.opening import Options
 from sidespand.journal.store import JournalStore
 from sidespand.limits import MIB
 from sidespand.model import Admitted, Content, NodeIdentity, Peer
+from tests.unit.query.samples import request, span, spans_content
 
 NODE_REF = "node://test@host"
 PEER = Peer("ingest", uid=1000, pid=4321)

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from sidespand import __version__
 from tests.unit.cli import stores
 from tests.unit.cli.conftest import Run
 from tests.unit.query import samples
-
-from sidespand import __version__
 
 ROOT = Path(__file__).parents[3]
 READING = (["status"], ["ls"], ["show", "last"], ["tail"], ["receipt", "last"])

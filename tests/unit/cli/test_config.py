@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.conftest import Run
 
 from sidespand import config
 from sidespand.cli.config import default_path, render
 from sidespand.config.keys import KEYS
+from tests.unit.cli.conftest import Run
 
 FAULTY = """
 data_dri = "/x"

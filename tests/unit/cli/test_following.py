@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]

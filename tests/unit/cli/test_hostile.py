@@ -4,12 +4,12 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from tests.unit.cli import stores
-from tests.unit.cli.conftest import Run
-from tests.unit.query import samples
 
 from sidespand.cli import output
 from sidespand.errors import SidespanError
+from tests.unit.cli import stores
+from tests.unit.cli.conftest import Run
+from tests.unit.query import samples
 
 # Clear the screen, set the title, an 8-bit CSI, delete, break the line, override direction.
 EVIL = "\x1b[2J\x1b]0;owned\x07 \x9b31m \x7f\x00\r\n\t \u202eevil\u2066 \u2028 end" + "x" * 5000

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+
+from sidespand import token
 from tests.unit.cli import stores
 from tests.unit.cli.conftest import Run
 from tests.unit.query import samples
-
-from sidespand import token
 
 TRACE_1 = samples.trace_id(1).hex()
 TRACE_2 = samples.trace_id(2).hex()

@@ -2,12 +2,11 @@ import json
 import os
 from pathlib import Path
 
+from sidespand import __version__, hlc
+from sidespand.lock import FileLock
 from tests.unit.cli import stores
 from tests.unit.cli.conftest import Run
 from tests.unit.query import samples
-
-from sidespand import __version__, hlc
-from sidespand.lock import FileLock
 
 
 def test_status_keeps_its_promised_fields(run: Run, data_dir: Path) -> None:

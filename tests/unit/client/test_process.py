@@ -227,6 +227,35 @@ def test_a_child_does_not_hold_its_parents_connection(peer: Peer) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def test_a_daemon_that_goes_does_not_end_a_program_with_sigpipe(peer: Peer) -> None:
+    """Also where the program has restored the signal's default action, as filters do."""
+    program = """
+        import signal, sys, sidespan
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        sidespan.init("x")
+        assert sidespan.flush(20)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        with sidespan.span("a"):
+            pass
+        sidespan.flush(0.2)
+        print("alive")
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "SIDESPAN_SOCKET": str(peer.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        peer.stop()
+        printed, _ = process.communicate("go\n", timeout=PROCESS_S_MAX)
+
+    assert (process.returncode, printed) == (0, "alive\n")
+
+
 def test_no_signal_handler_is_installed() -> None:
     """Signals stay the program's own."""
     program = """

@@ -62,7 +62,7 @@ def test_hello_comes_before_the_first_span(peer: Peer) -> None:
 
 def test_a_request_names_its_process(peer: Peer) -> None:
     """Spans come grouped under one resource and one scope."""
-    sidespan.init("planner", socket=f"unix://{peer.path}")
+    sidespan.init("planner", socket=peer.path)
     record("a", "b")
     assert sidespan.flush(WAIT_S)
 
@@ -81,6 +81,19 @@ def test_a_request_names_its_process(peer: Peer) -> None:
     status = sidespan.status()
     assert (status.recorded, status.acked, status.dropped, status.buffered) == (2, 2, 0, 0)
     assert (status.token, status.last_error) == (peer.token, "")
+
+
+def test_a_sender_that_fails_says_so_and_counts(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug of the client's own is neither printed nor raised, and no span goes missing unseen."""
+    sidespan.init("planner", socket=peer.path)
+    assert sidespan.flush(WAIT_S)
+    monkeypatch.delattr("sidespan._wire.encode_records")
+    record("a", "b")
+    wait_until(lambda: sidespan.status().dropped == 2, WAIT_S, "the drops")
+
+    assert "the sender ended: AttributeError" in sidespan.status().last_error
 
 
 def test_batches_are_bounded_and_in_order(peer: Peer) -> None:

@@ -105,8 +105,7 @@ def test_a_later_format_is_refused(tmp_path: Path, stored_format: object) -> Non
         b'{"format": 1, "store_id": "x", "segments": 5}',
         b'{"format": 1, "store_id": "x", "segments": [5]}',
         b'{"format": 1, "store_id": "x", "segments": [{"ordinal": 1}]}',
-        b'{"format": 1, "store_id": "x", "segments":'
-        b' [{"ordinal": 1, "lineage": "xyz", "first_lsn": "1"}]}',
+        b'{"format":1,"store_id":"x","segments":[{"ordinal":1,"lineage":"xyz","first_lsn":"1"}]}',
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, raw: bytes) -> None:

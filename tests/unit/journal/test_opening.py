@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_a_new_store_begins_with_its_lineage_and_generation(tmp_path: Path) -> None:
-    """LSN 1 says where the log comes from, LSN 2 who writes it; both are durable before a client."""
+    """LSN 1 says where the log comes from, LSN 2 who writes it; both precede every client."""
     with living(tmp_path) as life:
         assert life.store.head.last_lsn == 2
         assert life.store.position.lsn == 2
@@ -183,7 +183,7 @@ def test_a_born_segment_that_was_not_registered_is_the_end(tmp_path: Path) -> No
 
 
 def test_a_segment_whose_first_commit_stored_nothing_can_be_opened(tmp_path: Path) -> None:
-    """After a failed commit the new segment may begin with a mere step; it is a store all the same."""
+    """After a failed commit a segment may begin with a mere step; it is a store all the same."""
     with living(tmp_path) as life:
         life.append(content(b"one"), step=step(1))
         with file_size_limit(16 * KIB), pytest.raises(SidespanError):
@@ -271,7 +271,7 @@ def test_a_network_file_system_is_refused_unless_allowed(
 ) -> None:
     """LMDB is not safe there; the key that allows it is named."""
     monkeypatch.setattr(platform, "remote_filesystem", lambda _: "nfs")
-    with pytest.raises(ConfigError, match="data_dir: .* on a nfs file system") as caught:
+    with pytest.raises(ConfigError, match=r"data_dir: .* on a nfs file system") as caught:
         Life(tmp_path)
     assert "journal.allow_remote" in caught.value.hint
     assert not (tmp_path / "STORE.json").exists()

@@ -1,4 +1,4 @@
-"""The store as its doors use it: receipts for what is durable, refusals that acknowledge nothing."""
+"""The store as its doors use it: receipts for what is durable, refusals that ack nothing."""
 
 import asyncio
 from pathlib import Path
@@ -159,14 +159,14 @@ def test_no_spare_is_left_behind(tmp_path: Path) -> None:
     """A closed store holds its segments, the manifest and the lock, nothing else."""
     with living(tmp_path) as life:
         life.append(content())
-        wait_until(lambda: (tmp_path / "seg/spare.mdb").exists(), 10, "the spare")
+        wait_until((tmp_path / "seg/spare.mdb").exists, 10, "the spare")
     (one,) = segment_files(tmp_path)
     files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"STORE.json", "LOCK", one.name, one.name + "-lock"}
 
 
 class TestFailedCommits:
-    """A disk that refuses writes for real: nobody is acknowledged, and nothing acknowledged goes."""
+    """A disk that refuses writes for real: nobody is acked, and nothing that was acked goes."""
 
     def test_the_next_group_goes_on_in_a_new_segment(self, tmp_path: Path) -> None:
         """After the failure the log continues at the same LSN, also for later lives."""

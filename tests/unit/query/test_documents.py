@@ -4,7 +4,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.query import samples
 
 from sidespand import hlc
 from sidespand.query.documents import (
@@ -16,6 +15,7 @@ from sidespand.query.documents import (
 from sidespand.query.spans import Value, decode, items
 from sidespand.query.traces import assemble
 from sidespand.query.walk import Walk
+from tests.unit.query import samples
 
 _values: st.SearchStrategy[Value] = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats()

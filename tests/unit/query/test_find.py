@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.query import samples
 
 from sidespand.errors import NotFound
 from sidespand.limits import ID_CANDIDATES_MAX
@@ -17,6 +16,7 @@ from sidespand.query.find import (
     resolve_trace,
 )
 from sidespand.query.walk import Walk
+from tests.unit.query import samples
 
 
 def journal() -> list[Record]:

@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-from tests.unit.query import samples
-
 from sidespand.model import Gap, Position, Record
 from sidespand.query.follow import follow
+from tests.unit.query import samples
 
 
 class GrowingLog:

@@ -1,11 +1,11 @@
 import msgpack
-from tests.unit.query import samples
 
 from sidespand import hlc, token
 from sidespand.model import Content, Edge, EdgeType, Kind, Record
 from sidespand.query.find import Hit
 from sidespand.query.receipts import receipt_document, session_before, session_body
 from sidespand.query.spans import items
+from tests.unit.query import samples
 
 GENERATION = {
     "source_node_ref": "node://a",

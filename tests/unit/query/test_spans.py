@@ -8,12 +8,12 @@ from opentelemetry.proto.common.v1.common_pb2 import (
     KeyValueList,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
-from tests.unit.query import samples
 
 from sidespand import hlc
 from sidespand.errors import StoreUnreadable
 from sidespand.model import Content, Kind
 from sidespand.query.spans import Item, decode, items
+from tests.unit.query import samples
 
 
 def only(payload: bytes) -> Item:

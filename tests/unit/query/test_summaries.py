@@ -1,8 +1,7 @@
-from tests.unit.query import samples
-
 from sidespand.limits import SUMMARY_SERVICES_MAX
 from sidespand.query.summaries import newest_traces
 from sidespand.query.walk import Walk
+from tests.unit.query import samples
 
 MS = 1_000_000
 

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.query import samples
 
 from sidespand.query.spans import Span, decode, items
 from sidespand.query.traces import Root, Row, Tree, assemble
+from tests.unit.query import samples
 
 # Span numbers with the number of a parent that may be recorded, missing, none or the span itself.
 _families = st.lists(

@@ -1,6 +1,5 @@
-from tests.unit.query import samples
-
 from sidespand.query.walk import Walk
+from tests.unit.query import samples
 
 PAYLOAD = samples.request(samples.span(1))
 
