@@ -12,6 +12,7 @@ from sidespand.clock import SystemClock
 from sidespand.hlc import ZERO
 from sidespand.journal import record
 from sidespand.journal.opening import Options
+from sidespand.journal.reader import JournalReader
 from sidespand.journal.stamper import Draft, seal
 from sidespand.journal.state import Head
 from sidespand.journal.store import JournalStore
@@ -84,6 +85,18 @@ def records(
     for _, value in draft.values:
         header, edges, leaf, payload = record.decode(value)
         found.append(Record(ordinal, header, edges, leaf, payload))
+    return found
+
+
+def records_of(data_dir: Path) -> list[Record]:
+    """Return every record of a store, oldest first; a hole fails the test."""
+    reader = JournalReader(data_dir)
+    found: list[Record] = []
+    while batch := reader.read(found[-1].position if found else None):
+        for entry in batch:
+            assert isinstance(entry, Record), entry
+            found.append(entry)
+    reader.close()
     return found
 
 

@@ -194,23 +194,19 @@ class Span:
             self.fail(error)
         self._buffer = None
         try:
-            fields = list(self._attributes.values())
-            if self._dropped_attributes:
-                fields.append(_otlp.dropped_attributes(self._dropped_attributes))
-            fields += self._events
-            if self._dropped_events:
-                fields.append(_otlp.dropped_events(self._dropped_events))
-            fields.append(self._status)
-            start_ns = self._start_ns
+            status = self._status
+            if self._dropped_attributes or self._dropped_events:
+                dropped = _otlp.dropped_counts(self._dropped_attributes, self._dropped_events)
+                status = dropped + status
             encoded = _otlp.span(
                 self.context,
                 self._parent,
                 self._name,
                 kind=_KINDS.get(self._kind, 1),
-                start_ns=start_ns,
+                start_ns=self._start_ns,
                 # A clock that was set back must not make a span of negative length.
-                end_ns=max(start_ns, end_ns),
-                fields=fields,
+                end_ns=max(self._start_ns, end_ns),
+                fields=(*self._attributes.values(), *self._events, status),
             )
             buffer.offer(encoded)
         except Exception as inner:

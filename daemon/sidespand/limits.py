@@ -8,8 +8,6 @@ GIB: Final = 1024 * MIB
 
 # One request, before and after decompression. A prompt with images passes; OTLP recommends 64 MiB.
 MESSAGE_BYTES_MAX: Final = 64 * MIB
-# What surrounds a RECORDS body in a frame: length, type, seq and the field headers.
-FRAME_OVERHEAD_BYTES_MAX: Final = 64
 # HELLO holds an id, two numbers and a name.
 HELLO_BYTES_MAX: Final = 4 * KIB
 # Requests that wait for their commit, all doors together. Beyond it senders are told to come back.
@@ -24,6 +22,8 @@ FRAME_STALL_S: Final = 30.0
 HTTP_STALL_S: Final = 30.0
 # A sender that is refused in the middle of its body gets this long to read why.
 HTTP_LINGER_S: Final = 2.0
+# OTLP/JSON nests about ten deep around an attribute's value; protobuf itself stops at 100.
+JSON_DEPTH_MAX: Final = 90
 HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
 GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sidespand.journal.reader import JournalReader
 from sidespand.model import Kind, Record
 from tests.daemon import Daemon
 from tests.frame_client import FrameClient
+from tests.journals import records_of
 from tests.otlp import encoded
 
 LIVES = 50
@@ -69,18 +69,6 @@ class Load(threading.Thread):
         assert ack.last_lsn - ack.first_lsn + 1 == SPANS_PER_REQUEST
         self._acked_seq = seq
         self.progress += 1
-
-
-def records_of(data: Path) -> list[Record]:
-    """Return every record of a stopped store; a hole fails the test."""
-    reader = JournalReader(data)
-    found: list[Record] = []
-    while batch := reader.read(found[-1].position if found else None):
-        for entry in batch:
-            assert isinstance(entry, Record), entry
-            found.append(entry)
-    reader.close()
-    return found
 
 
 @pytest.mark.slow

@@ -96,6 +96,8 @@ class SpareMaker:
             self._wanted.clear()
             try:
                 with self._ready:
+                    if self._made:
+                        continue
                     segment.create(self._path, self._map_bytes)
                     self._made = True
                 self._write_ahead()

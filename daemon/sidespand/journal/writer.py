@@ -8,6 +8,7 @@ Invariants: a group is reported only after its commit returned; a failed group a
     is not retried; LMDB is touched by this thread alone.
 """
 
+import errno
 import logging
 import queue
 import threading
@@ -33,6 +34,8 @@ from sidespand.model import Peer
 _log = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _NS = 1_000_000_000
+# Trimming, or another program, makes room again; any other error is the disk's.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SegmentRoll(Protocol):
@@ -175,8 +178,9 @@ class JournalWriter:
             if group.writes:
                 self._write(group)
         except OSError as error:
-            reason = error.strerror or error
-            self._refuse(pendings, Unavailable(f"no room for a new segment: {reason}"))
+            if error.errno not in _NO_ROOM:
+                raise
+            self._refuse(pendings, Unavailable(f"no room for a new segment: {error.strerror}"))
         else:
             self._failures = 0
             self._report(group, self._head)

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sidespand.errors import ProtocolViolation
-from sidespand.limits import FRAME_OVERHEAD_BYTES_MAX, HELLO_BYTES_MAX
+from sidespand.limits import HELLO_BYTES_MAX
 
 _HEAD = struct.Struct(">IBQ")
 _LENGTH_BYTES = 4
@@ -73,7 +73,7 @@ class FrameSplitter:
         self._buffer = bytearray()
         self._body_bytes_max = {
             FrameType.HELLO: HELLO_BYTES_MAX,
-            FrameType.RECORDS: message_bytes_max + FRAME_OVERHEAD_BYTES_MAX,
+            FrameType.RECORDS: message_bytes_max,
             FrameType.BYE: 0,
         }
 

@@ -13,10 +13,12 @@ from sidespand.receiver.http_protocol import HttpProtocol, Request, Response, wh
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import BACKLOG, UnixPath, listen_tcp
 from sidespand.receiver.otlp_answer import otlp_answer
+from sidespand.receiver.otlp_json import answer_json, status_json, to_protobuf
 from sidespand.receiver.refusal import Refusal
 from sidespand.telemetry import CONTENT_TYPE, Telemetry
 
 _PROTOBUF = "application/x-protobuf"
+_JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _HEADER = "sidespan-token"
 _NOT_OFFERED = 415
@@ -101,20 +103,23 @@ class HttpDoor:
                 return await self._export(kind, request, peer)
             return self._operate(request)
         except Exception as error:
-            return _refused(self._intake.refusal(error, peer))
+            return _refused(self._intake.refusal(error, peer), _media_type(request))
 
     async def _export(self, kind: Kind, request: Request, peer: Peer) -> Response:
         if request.method != "POST":
             return Response(405, b"POST an OTLP request here\n", _TEXT, (("allow", "POST"),))
-        media_type = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type != _PROTOBUF.encode():
-            text = f"content-type must be {_PROTOBUF}\n"
+        media_type = _media_type(request)
+        if media_type not in (_PROTOBUF, _JSON):
+            text = f"content-type must be {_PROTOBUF} or {_JSON}\n"
             return Response(_NOT_OFFERED, text.encode(), _TEXT)
         body = whole_body(request, self._message_bytes_max)
+        if media_type == _JSON:
+            body = to_protobuf(kind, body)
         accepted = await self._intake.take(((kind, body),), peer)
-        return Response(
-            200, otlp_answer(kind, accepted), _PROTOBUF, ((_HEADER, accepted.receipt.token),)
-        )
+        answer = otlp_answer(kind, accepted)
+        if media_type == _JSON:
+            answer = answer_json(kind, answer)
+        return Response(200, answer, media_type, ((_HEADER, accepted.receipt.token),))
 
     def _operate(self, request: Request) -> Response:
         if request.path not in ("/metrics", "/healthz", "/readyz"):
@@ -129,8 +134,16 @@ class HttpDoor:
         return Response(503, b"not ready to accept durably\n", _TEXT, (("retry-after", "1"),))
 
 
-def _refused(refusal: Refusal) -> Response:
+def _media_type(request: Request) -> str:
+    value = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return value.decode("latin-1")
+
+
+def _refused(refusal: Refusal, media_type: str) -> Response:
     headers: tuple[tuple[str, str], ...] = ()
     if refusal.retry_after_ms:
         headers = (("retry-after", str(-(-refusal.retry_after_ms // 1000))),)
+    # A Status comes in the encoding of the request.
+    if media_type == _JSON:
+        return Response(refusal.http_status, status_json(refusal.status()), _JSON, headers)
     return Response(refusal.http_status, refusal.status(), _PROTOBUF, headers)

@@ -121,6 +121,7 @@ class IngestConnection(asyncio.Protocol):
         self._closing = False
         self._congested = False
         self._paused = False
+        self._lost = False
         self.peer = Peer("ingest")
         self.instance_id = b""
 
@@ -157,11 +158,12 @@ class IngestConnection(asyncio.Protocol):
         return True
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._closing = True
+        """Forget the connection, once what it sent is decided: a newer one waits for that."""
+        self._closing = self._lost = True
         if self._stall is not None:
             self._stall.cancel()
-        self._registry.remove(self)
+        if not self._deciding:
+            self._registry.remove(self)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers."""
@@ -220,7 +222,12 @@ class IngestConnection(asyncio.Protocol):
         self._unacked_bytes += _cost_bytes(body)
         task = asyncio.get_running_loop().create_task(self._record(greeting, seq, body))
         self._deciding.add(task)
-        task.add_done_callback(self._deciding.discard)
+        task.add_done_callback(self._decided)
+
+    def _decided(self, task: asyncio.Task[None]) -> None:
+        self._deciding.discard(task)
+        if self._lost and not self._deciding:
+            self._registry.remove(self)
 
     def _parse_hello(self, frame: Frame) -> Hello:
         try:

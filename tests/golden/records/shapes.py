@@ -1,7 +1,7 @@
 """One value of every shape that the journal stores, made of fixed inputs.
 
-Run as a module it writes the bytes of the shapes that have no file yet. A file that is there is never
-written again: what it holds is in somebody's store.
+Run as a module it writes the bytes of the shapes that have no file yet. A file that is there is
+never written again: what it holds is in somebody's store.
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ UNBOUND_SESSION = SessionRow(None, 2**64 - 1, 0, 0, Hlc(0, 0), bytes(16), WALL_N
 
 
 def record_value(header: Header, edges: tuple[Edge, ...], payload: bytes) -> bytes:
-    """Return the stored value of a record; its header is packed field by field, as format 1 says."""
+    """Return the stored value of a record, its header packed field by field as format 1 says."""
     unknown = record.CLOCK_ERROR_UNKNOWN
     proved = b"".join(
         (

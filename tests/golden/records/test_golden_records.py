@@ -1,4 +1,4 @@
-"""Stores that were written once are read for ever: today's codec makes and reads yesterday's bytes."""
+"""Stores that were written once are read for ever: the codec makes and reads the same bytes."""
 
 import pytest
 

@@ -1,0 +1,1 @@
+"""Evidence of order: proofs, checkpoints and verdicts, as pure functions over records."""

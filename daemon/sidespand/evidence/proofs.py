@@ -1,0 +1,181 @@
+"""Proofs that a leaf is in a tree, and that a tree is a prefix of a later one.
+
+Generation asks for hashes of perfect subtrees, so a proof costs about 2 log n hashes where those
+are kept, and one pass over the leaves where they are not. Verification takes hostile proofs.
+Source: RFC 9162 sections 2.1.3 (inclusion) and 2.1.4 (consistency).
+"""
+
+from collections.abc import Callable, Sequence
+
+from sidespand.merkle import HASH_BYTES, leaf_hash, node_hash, root
+
+# (level, index) of a perfect subtree: it covers the 2**level leaves from index * 2**level on.
+Subtree = Callable[[int, int], bytes]
+EMPTY_ROOT = root(())
+SIZE_MAX = 2**63 - 1
+
+__all__ = [
+    "EMPTY_ROOT",
+    "Subtree",
+    "consistency",
+    "consistent",
+    "included",
+    "inclusion",
+    "leaf_hash",
+    "subtrees",
+    "tree_root",
+]
+
+
+def subtrees(leaf: Callable[[int], bytes]) -> Subtree:
+    """Return an accessor of subtree hashes over one of leaf hashes; it keeps what it computed.
+
+    Args:
+        leaf: Returns the leaf hash at an index; asked once for each that is needed.
+    """
+    kept: dict[tuple[int, int], bytes] = {}
+
+    def subtree(level: int, index: int) -> bytes:
+        if (level, index) not in kept:
+            kept[level, index] = (
+                leaf(index)
+                if level == 0
+                else node_hash(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1))
+            )
+        return kept[level, index]
+
+    return subtree
+
+
+def tree_root(subtree: Subtree, size: int) -> bytes:
+    """Return the root of the first ``size`` leaves."""
+    assert 0 <= size <= SIZE_MAX
+    return _hash(subtree, 0, size) if size else EMPTY_ROOT
+
+
+def inclusion(subtree: Subtree, index: int, size: int) -> list[bytes]:
+    """Return the proof that leaf ``index`` is in the tree of ``size`` leaves, its sibling first."""
+    assert 0 <= index < size <= SIZE_MAX
+    proof: list[bytes] = []
+    low, high = 0, size
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if index < middle:
+            proof.append(_hash(subtree, middle, high))
+            high = middle
+        else:
+            proof.append(_hash(subtree, low, middle))
+            low = middle
+    proof.reverse()
+    return proof
+
+
+def consistency(subtree: Subtree, first: int, second: int) -> list[bytes]:
+    """Return the proof that the tree of ``second`` leaves begins with that of ``first``."""
+    assert 0 <= first <= second <= SIZE_MAX
+    proof: list[bytes] = []
+    low, high = 0, second
+    while 0 < first < high:
+        middle = low + _split(high - low)
+        if first <= middle:
+            proof.append(_hash(subtree, middle, high))
+            high = middle
+        else:
+            proof.append(_hash(subtree, low, middle))
+            low = middle
+    # The verifier holds the first root; its last subtree is named only where it is a part of it.
+    if low:
+        proof.append(_hash(subtree, low, high))
+    proof.reverse()
+    return proof
+
+
+def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
+    """Tell whether ``proof`` shows leaf hash ``leaf`` at ``index`` of the tree ``expected``.
+
+    Args:
+        leaf: 32 bytes.
+        index: From 0.
+        size: Leaves of the tree.
+        proof: As ``inclusion`` returns it; any bytes are taken.
+        expected: The tree's root, from a verified checkpoint.
+    """
+    if not 0 <= index < size <= SIZE_MAX or not _are_hashes((leaf, *proof)):
+        return False
+    position, last, result = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            result = node_hash(sibling, result)
+            while not position & 1 and position:
+                position >>= 1
+                last >>= 1
+        else:
+            result = node_hash(result, sibling)
+        position >>= 1
+        last >>= 1
+    return last == 0 and result == expected
+
+
+def consistent(
+    first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes
+) -> bool:
+    """Tell whether ``proof`` shows that the tree of ``second`` leaves begins with the first one.
+
+    Args:
+        first: Leaves of the earlier tree.
+        second: Leaves of the later tree.
+        proof: As ``consistency`` returns it; any bytes are taken.
+        first_root: Root of the earlier tree.
+        second_root: Root of the later tree.
+    """
+    if not 0 <= first <= second <= SIZE_MAX or not _are_hashes(proof):
+        return False
+    if first == second:
+        return not proof and first_root == second_root
+    if first == 0:
+        # Every tree begins with the empty one.
+        return not proof and first_root == EMPTY_ROOT
+    path = list(proof)
+    if first & (first - 1) == 0:
+        path.insert(0, first_root)
+    if not path:
+        return False
+    position, last = first - 1, second - 1
+    while position & 1:
+        position >>= 1
+        last >>= 1
+    older = newer = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            older = node_hash(sibling, older)
+            newer = node_hash(sibling, newer)
+            while not position & 1 and position:
+                position >>= 1
+                last >>= 1
+        else:
+            newer = node_hash(newer, sibling)
+        position >>= 1
+        last >>= 1
+    return last == 0 and older == first_root and newer == second_root
+
+
+def _split(size: int) -> int:
+    # The largest power of two below ``size``.
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _hash(subtree: Subtree, low: int, high: int) -> bytes:
+    # Leaves from ``low`` on always start at a multiple of the power of two that covers them.
+    size = high - low
+    if size & (size - 1) == 0:
+        return subtree(size.bit_length() - 1, low // size)
+    middle = low + _split(size)
+    return node_hash(_hash(subtree, low, middle), _hash(subtree, middle, high))
+
+
+def _are_hashes(values: Sequence[bytes]) -> bool:
+    return all(len(value) == HASH_BYTES for value in values)
