@@ -135,9 +135,9 @@ def running(
 ) -> Iterator[Daemon]:
     """Yield a daemon that is ready; it is gone afterwards. Arguments as in ``Daemon``."""
     root.mkdir(parents=True, exist_ok=True)
-    daemon = Daemon(root, arguments, prefix=prefix, environment=environment, config=config).start()
+    daemon = Daemon(root, arguments, prefix=prefix, environment=environment, config=config)
     try:
-        yield daemon
+        yield daemon.start()
     finally:
         if daemon.process is not None and daemon.process.poll() is None:
             try:

@@ -22,6 +22,9 @@ FRAME_STALL_S: Final = 30.0
 HTTP_STALL_S: Final = 30.0
 # A sender that is refused in the middle of its body gets this long to read why.
 HTTP_LINGER_S: Final = 2.0
+# OTLP/JSON is for small things: as objects it takes fifty times the memory of its text, and a
+# second for a megabyte.
+JSON_BYTES_MAX: Final = 4 * MIB
 # OTLP/JSON nests about ten deep around an attribute's value; protobuf itself stops at 100.
 JSON_DEPTH_MAX: Final = 90
 HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
@@ -48,6 +51,17 @@ TRACESTATE_MEMBER_CHARACTERS_MAX: Final = 128
 
 # A remote clock further ahead than this is not merged (the record is stored all the same).
 HLC_MERGE_AHEAD_NS_MAX: Final = 500_000_000
+
+# A signed note: a checkpoint or a key statement is under 1 KiB; C2SP wants at least 16 signatures, of
+# which a post-quantum one takes 5 KB.
+NOTE_BYTES_MAX: Final = 128 * KIB
+NOTE_SIGNATURES_MAX: Final = 100
+# A proof names at most 63 hashes, its checkpoint is a note.
+PROOF_BYTES_MAX: Final = NOTE_BYTES_MAX + 64 * KIB
+# Events that answered questions of order keep in memory, about 300 bytes each.
+CLOSURE_EVENTS_MAX: Final = 1_000_000
+# An item that was accepted this long after its claimed end was held back on the way.
+LATE_NS: Final = 3600 * 1_000_000_000
 
 # Segments. The map is address space; the file is as long as what was written to it.
 SEGMENT_BYTES: Final = 64 * MIB

@@ -1,9 +1,11 @@
 """Bad input at the HTTP door: what HTTP itself can carry wrongly has its status too."""
 
 import contextlib
+import select
 import socket
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from google.rpc.status_pb2 import Status
@@ -12,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
-from sidespand.limits import HTTP_HEADER_BYTES_MAX, MIB
+from sidespand.limits import HTTP_HEADER_BYTES_MAX, JSON_BYTES_MAX, MIB
 from tests import doors
 from tests.daemon import Daemon, running
 from tests.journals import records_of
@@ -39,11 +41,10 @@ def test_logs_with_wrong_ids_are_left_out_among_good_ones(daemon: Daemon) -> Non
     logs = request.resource_logs.add().scope_logs.add().log_records
     logs.add(body={"string_value": "plain"})
     logs.add(trace_id=b"short")
-    connection = doors.http_connection(daemon.http)
-    connection.request("POST", "/v1/logs", request.SerializeToString(), doors.PROTOBUF)
-    response = connection.getresponse()
-    answer = ExportLogsServiceResponse.FromString(response.read())
-    connection.close()
+    with contextlib.closing(doors.http_connection(daemon.http)) as connection:
+        connection.request("POST", "/v1/logs", request.SerializeToString(), doors.PROTOBUF)
+        response = connection.getresponse()
+        answer = ExportLogsServiceResponse.FromString(response.read())
 
     assert response.status == 200
     assert answer.partial_success.rejected_log_records == 1
@@ -52,17 +53,11 @@ def test_logs_with_wrong_ids_are_left_out_among_good_ones(daemon: Daemon) -> Non
 
 def post(daemon: Daemon, body: bytes, **headers: str) -> tuple[int, str]:
     """Return the HTTP status and the message of a POST to /v1/traces."""
-    connection = doors.http_connection(daemon.http)
-    try:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    with contextlib.closing(doors.http_connection(daemon.http)) as connection:
         connection.request("POST", "/v1/traces", body, {**doors.PROTOBUF, **given})
         response = connection.getresponse()
-        answer = response.read()
-        if response.getheader("content-type") != "application/x-protobuf":
-            return response.status, answer.decode("utf-8")
-        return response.status, Status.FromString(answer).message
-    finally:
-        connection.close()
+        return response.status, Status.FromString(response.read()).message
 
 
 def gzipped(body: bytes) -> bytes:
@@ -118,7 +113,7 @@ def test_a_gzip_body_is_stored_unpacked(daemon: Daemon) -> None:
     """The journal holds what was meant."""
     body = encoded(3)
 
-    assert post(daemon, gzipped(body), content_encoding="gzip")[0] == 200
+    assert post(daemon, gzipped(body), content_encoding="gzip") == (200, "")
 
     assert records_of(daemon.data)[-1].payload == body
 
@@ -126,7 +121,7 @@ def test_a_gzip_body_is_stored_unpacked(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
-        ("POST", "/v1/traces", {"content-type": "application/json"}, 415),
+        ("POST", "/v1/traces", {"content-type": "text/plain"}, 415),
         ("POST", "/v1/traces", {}, 415),
         ("GET", "/v1/traces", {}, 405),
         ("PUT", "/v1/traces", doors.PROTOBUF, 405),
@@ -144,11 +139,13 @@ def test_what_http_is_not_served_has_its_status(
     daemon: Daemon, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     """A wrong media type, method or path is told by the status that stands for it."""
-    with doors.unharmed(daemon):
-        connection = doors.http_connection(daemon.http)
-        connection.request(method, path, encoded() if method in ("POST", "PUT") else None, headers)
+    body = encoded() if method in ("POST", "PUT") else None
+    with (
+        doors.unharmed(daemon),
+        contextlib.closing(doors.http_connection(daemon.http)) as connection,
+    ):
+        connection.request(method, path, body, headers)
         assert connection.getresponse().status == status
-        connection.close()
 
 
 def exchange(daemon: Daemon, *pieces: bytes) -> bytes:
@@ -164,6 +161,30 @@ def exchange(daemon: Daemon, *pieces: bytes) -> bytes:
             while more := client.recv(65536):
                 answer += more
         return answer
+
+
+def test_json_that_is_dear_holds_up_nobody(daemon: Daemon) -> None:
+    """While many empty objects are looked at others are served, and their memory comes back."""
+    body = b'{"resourceSpans":[' + b"{}," * (LIMIT // 3 - 10) + b"{}]}"
+    before = doors.anonymous_bytes(daemon.pid)
+    with contextlib.closing(doors.http_connection(daemon.http)) as connection:
+        connection.request("POST", "/v1/traces", body, {"content-type": "application/json"})
+        with doors.opened("frames", daemon) as other:
+            assert other.send(encoded()).code == other.ok
+        answered, _, _ = select.select([connection.sock], [], [], 0)
+        assert not answered, "it was not dear enough to show anything"
+        assert connection.getresponse().status == 200
+    assert doors.anonymous_bytes(daemon.pid) - before < doors.GROWTH_BYTES_MAX
+
+
+def test_json_is_for_small_requests(tmp_path: Path) -> None:
+    """Over its own limit JSON is too large where protobuf is not."""
+    with running(tmp_path) as daemon, doors.unharmed(daemon):
+        for media_type, status in (("json", 413), ("x-protobuf", 400)):
+            with contextlib.closing(doors.http_connection(daemon.http)) as connection:
+                content_type = {"content-type": f"application/{media_type}"}
+                connection.request("POST", "/v1/traces", bytes(JSON_BYTES_MAX + 1), content_type)
+                assert connection.getresponse().status == status
 
 
 POST = b"POST /v1/traces HTTP/1.1\r\n"

@@ -186,5 +186,11 @@ class JournalModel(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
 
+class LongJournalModel(JournalModel):
+    """The same, for longer."""
+
+
 TestJournalModel = pytest.mark.slow(JournalModel.TestCase)
 TestJournalModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestLongJournalModel = pytest.mark.long(LongJournalModel.TestCase)
+TestLongJournalModel.settings = settings(max_examples=500, stateful_step_count=50, deadline=None)

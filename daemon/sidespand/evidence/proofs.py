@@ -7,24 +7,12 @@ Source: RFC 9162 sections 2.1.3 (inclusion) and 2.1.4 (consistency).
 
 from collections.abc import Callable, Sequence
 
-from sidespand.merkle import HASH_BYTES, leaf_hash, node_hash, root
+from sidespand.merkle import HASH_BYTES, node_hash, root
 
 # (level, index) of a perfect subtree: it covers the 2**level leaves from index * 2**level on.
 Subtree = Callable[[int, int], bytes]
 EMPTY_ROOT = root(())
 SIZE_MAX = 2**63 - 1
-
-__all__ = [
-    "EMPTY_ROOT",
-    "Subtree",
-    "consistency",
-    "consistent",
-    "included",
-    "inclusion",
-    "leaf_hash",
-    "subtrees",
-    "tree_root",
-]
 
 
 def subtrees(leaf: Callable[[int], bytes]) -> Subtree:
@@ -102,20 +90,13 @@ def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expecte
     """
     if not 0 <= index < size <= SIZE_MAX or not _are_hashes((leaf, *proof)):
         return False
-    position, last, result = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0:
-            return False
-        if position & 1 or position == last:
-            result = node_hash(sibling, result)
-            while not position & 1 and position:
-                position >>= 1
-                last >>= 1
-        else:
-            result = node_hash(result, sibling)
-        position >>= 1
-        last >>= 1
-    return last == 0 and result == expected
+    turns = _turns(index, size - 1, len(proof))
+    if turns is None:
+        return False
+    result = leaf
+    for sibling, to_the_left in zip(proof, turns, strict=True):
+        result = node_hash(sibling, result) if to_the_left else node_hash(result, sibling)
+    return result == expected
 
 
 def consistent(
@@ -137,30 +118,36 @@ def consistent(
     if first == 0:
         # Every tree begins with the empty one.
         return not proof and first_root == EMPTY_ROOT
-    path = list(proof)
-    if first & (first - 1) == 0:
-        path.insert(0, first_root)
-    if not path:
-        return False
+    # The verifier holds the hash that the path starts from when it is the whole earlier tree.
+    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
     position, last = first - 1, second - 1
     while position & 1:
         position >>= 1
         last >>= 1
+    turns = _turns(position, last, len(path) - 1)
+    if turns is None:
+        return False
     older = newer = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return False
-        if position & 1 or position == last:
+    for sibling, to_the_left in zip(path[1:], turns, strict=True):
+        if to_the_left:
             older = node_hash(sibling, older)
-            newer = node_hash(sibling, newer)
-            while not position & 1 and position:
-                position >>= 1
-                last >>= 1
-        else:
-            newer = node_hash(newer, sibling)
+        newer = node_hash(sibling, newer) if to_the_left else node_hash(newer, sibling)
+    return older == first_root and newer == second_root
+
+
+def _turns(position: int, last: int, count: int) -> list[bool] | None:
+    # Which siblings of a path lie to the left; None when a path from there is not ``count`` long.
+    turns = []
+    while last:
+        to_the_left = bool(position & 1) or position == last
+        turns.append(to_the_left)
+        while to_the_left and not position & 1 and position:
+            # The last subtree of a level has no sibling until it is a right child.
+            position >>= 1
+            last >>= 1
         position >>= 1
         last >>= 1
-    return last == 0 and older == first_root and newer == second_root
+    return turns if len(turns) == count else None
 
 
 def _split(size: int) -> int:

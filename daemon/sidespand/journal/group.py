@@ -1,7 +1,7 @@
 """One group commit: the requests that share a transaction, and what each is told afterwards.
 
 Building a group touches only memory. Nothing of it counts until the transaction is durable; then
-``settle`` hands out receipts, and otherwise everyone in it gets the same error.
+its outcomes are handed out, and otherwise everyone in it gets the same error.
 """
 
 from asyncio import Future

@@ -3,7 +3,8 @@
 <data>/STORE.json                                    format, store id, registered segments
 <data>/LOCK                                          flock of the one recorder
 <data>/seg/<ordinal>-<lineage>/<first lsn>.mdb       a segment, and its lock file beside it
-<data>/seg/spare.mdb                                 the next segment, made ahead
+<data>/seg/spare.mdb                                 a segment made ahead
+<data>/seg/next.mdb                                  the next one, until its first commit
 <data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
 """
 
@@ -62,6 +63,7 @@ class Layout:
         self.lock_path = data_dir / "LOCK"
         self.segments_dir = data_dir / "seg"
         self.spare_path = self.segments_dir / "spare.mdb"
+        self.next_path = self.segments_dir / "next.mdb"
         self.sinks_dir = data_dir / "sinks"
 
     def path(self, segment: Segment) -> Path:

@@ -103,17 +103,20 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
     if manifest is None:
         # First of all, so that a start which is cut short here does not look like a lost manifest.
         manifest = Manifest(clock.random_bytes(16).hex(), ())
-        _register(layout, manifest)
-    newest, leftovers = _end_of_log(layout, manifest)
+        try:
+            layout.write_manifest(manifest)
+        except OSError as error:
+            raise _cannot_write(layout.manifest_path, error) from error
+    newest = _newest(layout, manifest)
     if newest is None:
         newest, head = _create(layout, options, clock)
         sessions: Mapping[bytes, SessionRow] = {}
         clean = True
+        path = layout.next_path
     else:
         head, sessions, clean = _inspect(layout, newest)
-    for leftover in leftovers:
-        segments.remove(layout.path(leftover))
-    writer = _writer(layout.path(newest), options)
+        path = layout.path(newest)
+    writer = _writer(path, options)
     try:
         begun, generation_row = _begin_generation(
             writer,
@@ -124,45 +127,67 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
             identity=identity,
             clock=clock,
         )
-        registered = register(manifest, newest)
-        if registered != manifest:
-            _register(layout, registered)
+        registered = _placed(layout, manifest, newest, writer)
     except SidespanError:
         writer.close()
         raise
     return Opened(registered, writer, begun, sessions, generation_row)
 
 
-def _register(layout: Layout, manifest: Manifest) -> None:
+def place(layout: Layout, manifest: Manifest, segment: Segment, writer: SegmentWriter) -> Manifest:
+    """Give a segment its place and register it; nobody may be told before of what it holds.
+
+    It comes there with its first commit inside: a reader takes the log before it to end where it
+    begins, and after a crash it is there as a whole or not at all.
+
+    Returns:
+        The manifest as it is on disk afterwards.
+
+    Raises:
+        OSError: The directory or the manifest cannot be written.
+    """
+    writer.move(layout.path(segment))
+    registered = register(manifest, segment)
+    if registered != manifest:
+        layout.write_manifest(registered)
+    return registered
+
+
+def _placed(
+    layout: Layout, manifest: Manifest, segment: Segment, writer: SegmentWriter
+) -> Manifest:
     try:
-        layout.write_manifest(manifest)
-        platform.sync_directory(layout.root.parent)
+        registered = place(layout, manifest, segment, writer)
+        for directory in (layout.segments_dir, layout.root.parent):
+            platform.sync_directory(directory)
     except OSError as error:
-        raise ConfigError(
-            f"data_dir: cannot write {layout.manifest_path}: {error.strerror}",
-            hint="free space, or choose a directory that this user may write",
-        ) from error
+        raise _cannot_write(layout.root, error) from error
+    return registered
+
+
+def _cannot_write(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"data_dir: cannot write {path}: {error.strerror}",
+        hint="free space, or choose a directory that this user may write",
+    )
 
 
 def _create(layout: Layout, options: Options, clock: Clock) -> tuple[Segment, Head]:
     lineage = clock.random_bytes(8)
-    first = Segment(1, 1, lineage)
     try:
-        # Made aside: at its place a segment is whole from the beginning.
-        segments.create(layout.spare_path, options.map_bytes)
+        segments.create(layout.next_path, options.map_bytes)
         spare.write_first(
-            layout.spare_path,
+            layout.next_path,
             min(PREWRITE_FIRST_BYTES, options.segment_bytes),
             options.segment_bytes,
         )
-        segments.move(layout.spare_path, layout.path(first))
-        platform.sync_directory(layout.segments_dir)
     except OSError as error:
         raise ConfigError(
             f"data_dir: no room for a segment of {options.segment_bytes} bytes: {error.strerror}",
             hint="free space, or set a smaller journal.segment_bytes",
         ) from error
-    return first, Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())
+    empty = Head(1, lineage, 0, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ())
+    return Segment(1, 1, lineage), empty
 
 
 def _writer(path: Path, options: Options) -> SegmentWriter:
@@ -176,37 +201,16 @@ def _writer(path: Path, options: Options) -> SegmentWriter:
         ) from error
 
 
-def _end_of_log(layout: Layout, manifest: Manifest) -> tuple[Segment | None, list[Segment]]:
-    """Return the segment that the log ends in, None in a new store, and empty ones beyond it.
-
-    A segment that was made, but not registered before a crash, holds nothing that was acknowledged.
-    If its first commit is there it is the true end, and readers may have seen it; if not, it must
-    go, since readers take the log before it to end where it begins.
-    """
+def _newest(layout: Layout, manifest: Manifest) -> Segment | None:
     registered = manifest.segments[-1] if manifest.segments else None
     if registered is not None and not layout.path(registered).exists():
         raise StoreUnreadable(
             f"{layout.path(registered)} is missing: the newest part of the log is gone",
             hint="restore it from a backup, or choose another data_dir; nothing was changed",
         )
-    newest = registered
-    leftovers = []
-    for candidate in layout.segments():
-        if registered is not None and candidate <= registered:
-            continue
-        if _has_head(layout, candidate):
-            newest = candidate
-        else:
-            leftovers.append(candidate)
-    return newest, leftovers
-
-
-def _has_head(layout: Layout, candidate: Segment) -> bool:
-    reader = SegmentReader(layout.path(candidate), locked=False)
-    try:
-        return reader.row(keys.HEAD) is not None
-    finally:
-        reader.close()
+    # One beyond it was in its place, but not registered before a crash. Nothing in it was
+    # acknowledged, but readers may have seen it: it is the end.
+    return max(layout.segments(), default=None)
 
 
 def _inspect(layout: Layout, newest: Segment) -> tuple[Head, dict[bytes, SessionRow], bool]:

@@ -135,7 +135,7 @@ class JournalReader:
         locked = extent.before_lsn is None
         if self._open is not None:
             fits = self._open.path == path and (self._open.locked or not locked)
-            # A segment whose first commit failed gives its path to the next one.
+            # One that begins with steps alone has no LSN to itself: the next one takes its place.
             if fits and not self._open.replaced():
                 return self._open
             self.close()

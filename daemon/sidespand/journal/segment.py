@@ -70,20 +70,17 @@ def create(path: Path, map_bytes: int) -> None:
 
 
 def move(source: Path, destination: Path) -> None:
-    """Give a new, empty segment its place, durably; its lock file goes first, lest one be made.
+    """Give a segment another place, durably; what lies there is replaced.
+
+    The lock file goes first, lest a reader make one.
 
     Raises:
-        OSError: A directory cannot be made or written; there is nothing at ``destination``, since
-            readers take the log to end where a later segment begins, even if that is empty.
+        OSError: A directory cannot be made or written.
     """
     destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock_path(source).replace(lock_path(destination))
     source.replace(destination)
-    try:
-        platform.sync_directory(destination.parent)
-    except OSError:
-        remove(destination)
-        raise
+    platform.sync_directory(destination.parent)
 
 
 def remove(path: Path) -> None:
@@ -159,6 +156,12 @@ class SegmentWriter:
         except lmdb.Error as error:
             raise CommitFailed(f"{self.path}: {error}") from error
         return (int(self._env.info()["last_pgno"]) + 1) * self._page_bytes
+
+    def move(self, place: Path) -> None:
+        """Give the file its place, while it stays open; see ``move``."""
+        if self.path != place:
+            move(self.path, place)
+            self.path = place
 
     def check_readers(self) -> int:
         """Free the slots of readers that died, so that pages can be used again; return how many."""

@@ -10,9 +10,9 @@ from sidespand.errors import ConfigError, Refused, Unavailable
 from sidespand.hlc import ZERO
 from sidespand.journal import opening
 from sidespand.journal.group import Group, Pending
-from sidespand.journal.layout import Layout, Segment, register
+from sidespand.journal.layout import Layout, Segment
 from sidespand.journal.opening import Options
-from sidespand.journal.segment import CommitFailed, SegmentWriter, remove
+from sidespand.journal.segment import SegmentWriter, remove
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.spare import SpareMaker
 from sidespand.journal.stamper import seal
@@ -146,27 +146,19 @@ class JournalStore:
         self._closed = True
         self._writer.close()
         self._spares.close()
+        remove(self._layout.next_path)
         self._lock.release()
 
-    def next_segment(self, first_lsn: int) -> SegmentWriter:
+    def next_segment(self) -> SegmentWriter:
         """Open an empty segment for the writer; see ``writer.SegmentRoll``."""
-        path = self._layout.path(self._segment_at(first_lsn))
-        # Only a segment whose very first commit failed can be in its place: nobody was told of
-        # anything in it.
+        path = self._layout.next_path
         self._spares.take(path)
-        try:
-            return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
-        except CommitFailed:
-            remove(path)
-            raise
+        return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
 
-    def born(self, first_lsn: int) -> None:
+    def born(self, segment: SegmentWriter, first_lsn: int) -> None:
         """Register a segment after its first commit; see ``writer.SegmentRoll``."""
-        self._manifest = register(self._manifest, self._segment_at(first_lsn))
-        self._layout.write_manifest(self._manifest)
-
-    def _segment_at(self, first_lsn: int) -> Segment:
-        return Segment(self._head.ordinal, first_lsn, self._head.lineage)
+        where = Segment(self._head.ordinal, first_lsn, self._head.lineage)
+        self._manifest = opening.place(self._layout, self._manifest, where, segment)
 
     def _completed(self, receipt: Receipt) -> Receipt:
         # Where nothing was stored, the sender still learns the node's newest token.

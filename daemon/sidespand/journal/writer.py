@@ -41,16 +41,21 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class SegmentRoll(Protocol):
     """What the writer needs to go on in a new file."""
 
-    def next_segment(self, first_lsn: int) -> SegmentWriter:
-        """Open an empty segment whose first record will have ``first_lsn``.
+    def next_segment(self) -> SegmentWriter:
+        """Open an empty segment, which has no place in the log yet.
 
         Raises:
             OSError: The disk has no room for it.
+            CommitFailed: It cannot be opened.
         """
         ...
 
-    def born(self, first_lsn: int) -> None:
-        """Make a segment's directory entry and registration durable, after its first commit."""
+    def born(self, segment: SegmentWriter, first_lsn: int) -> None:
+        """Make a segment's place in the log and its registration durable, after its first commit.
+
+        Raises:
+            OSError: The disk has no room for either.
+        """
         ...
 
 
@@ -198,7 +203,7 @@ class JournalWriter:
         if self._unborn:
             # Nobody may be told of a segment that is not registered; should that fail, it is left.
             self._spoiled = True
-            self._roll.born(self._head.next_lsn)
+            self._roll.born(self._segment, self._head.next_lsn)
             self._unborn = self._spoiled = False
         self._used_bytes = used
         self._head = group.draft.head()
@@ -223,7 +228,7 @@ class JournalWriter:
         return self._used_bytes >= self._segment_bytes or age_ns > self._segment_age_ns
 
     def _open_next(self) -> None:
-        following = self._roll.next_segment(self._head.next_lsn)
+        following = self._roll.next_segment()
         self._segment.close()
         self._segment = following
         self._unborn = True

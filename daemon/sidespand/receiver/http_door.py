@@ -54,6 +54,7 @@ class HttpDoor:
         self._connections: set[HttpProtocol] = set()
         self._servers: list[asyncio.Server] = []
         self._unix: UnixPath | None = None
+        self._converting = asyncio.Lock()
 
     async def open(self, unix: UnixPath, tcp: Address | None) -> int:
         """Listen; return the TCP port, 0 without one.
@@ -114,7 +115,9 @@ class HttpDoor:
             return Response(_NOT_OFFERED, text.encode(), _TEXT)
         body = whole_body(request, self._message_bytes_max)
         if media_type == _JSON:
-            body = to_protobuf(kind, body)
+            # Beside the loop, so that others are served meanwhile; one at a time, for its memory.
+            async with self._converting:
+                body = await asyncio.to_thread(to_protobuf, kind, body)
         accepted = await self._intake.take(((kind, body),), peer)
         answer = otlp_answer(kind, accepted)
         if media_type == _JSON:

@@ -36,7 +36,7 @@ _D = "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
 _E = "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
 _F = "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"
 _G = "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
-# (index, size, proof)
+# Index, size, proof.
 INCLUSIONS = [
     (0, 1, []),
     (0, 8, [_A, _B, _C]),
@@ -44,7 +44,7 @@ INCLUSIONS = [
     (2, 3, [ROOTS[2]]),
     (1, 5, [ROOTS[1], _B, _D]),
 ]
-# (first size, second size, proof)
+# First size, second size, proof.
 CONSISTENCIES = [(1, 1, []), (1, 8, [_A, _B, _C]), (6, 8, [_G, _E, _F]), (2, 5, [_B, _D])]
 SIZES = 70
 TREE = [leaf_hash(bytes([number])) for number in range(SIZES)]
@@ -107,9 +107,8 @@ def test_published_consistency_proofs(first: int, second: int, proof: list[str])
     assert proofs.consistent(first, second, made, *roots)
 
 
-@pytest.mark.slow
 def test_every_inclusion_proof_of_small_trees() -> None:
-    """For all sizes below 70 and every leaf, the proof is the defined one and holds for it alone."""
+    """For all sizes below 70, the proof of every leaf is the defined one and holds for it alone."""
     subtree = proofs.subtrees(TREE.__getitem__)
     for size in range(1, SIZES):
         root = proofs.tree_root(subtree, size)
@@ -122,7 +121,6 @@ def test_every_inclusion_proof_of_small_trees() -> None:
             assert other == index or not proofs.included(TREE[index], other, size, proof, root)
 
 
-@pytest.mark.slow
 def test_every_consistency_proof_of_small_trees() -> None:
     """For all pairs of sizes below 70 the proof is the defined one and holds for that pair."""
     subtree = proofs.subtrees(TREE.__getitem__)
@@ -189,9 +187,7 @@ def test_a_changed_history_is_not_consistent(data: st.DataObject) -> None:
     st.integers(-2, 2**64),
     st.lists(st.binary(min_size=32, max_size=32), max_size=70),
 )
-def test_hostile_proofs_are_answered_with_no(
-    first: int, second: int, proof: list[bytes]
-) -> None:
+def test_hostile_proofs_are_answered_with_no(first: int, second: int, proof: list[bytes]) -> None:
     """Sizes and hashes out of any range give False, quickly and without an exception."""
     assert not proofs.included(bytes(32), first, second, proof, b"\xff" * 32)
     assert not proofs.consistent(first, second, proof, b"\xff" * 32, b"\xfe" * 32)

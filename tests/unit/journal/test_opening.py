@@ -14,7 +14,8 @@ import pytest
 from sidespand import platform
 from sidespand.errors import ConfigError, InUse, SidespanError, StoreTooNew, StoreUnreadable
 from sidespand.journal import opening, segment
-from sidespand.journal.layout import Layout, Manifest, Segment
+from sidespand.journal.keys import record_key
+from sidespand.journal.layout import Layout, Manifest
 from sidespand.journal.reader import JournalReader
 from sidespand.limits import KIB, MIB
 from sidespand.model import Kind
@@ -29,6 +30,12 @@ from tests.unit.journal.lives import (
     segment_files,
 )
 from tests.unit.journal.making import INSTANCE, content, step
+
+
+def fail(life: Life) -> None:
+    """Let the disk refuse a commit for real."""
+    with file_size_limit(16 * KIB), pytest.raises(SidespanError):
+        life.append(content(bytes(MIB)))
 
 
 @pytest.fixture
@@ -111,22 +118,30 @@ def test_directories_are_private(store: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_what_was_never_finished_is_begun_again(tmp_path: Path) -> None:
-    """A first start that was cut short anywhere leaves a directory that the next one can use."""
+@pytest.mark.parametrize("moment", ["manifest", "half a segment", "first commit"])
+def test_a_first_start_that_was_cut_short_is_begun_again(tmp_path: Path, moment: str) -> None:
+    """Wherever it was cut, it leaves a directory that the next start can use."""
     layout = Layout(tmp_path)
     layout.write_manifest(Manifest("0" * 32, ()))
     layout.segments_dir.mkdir()
-    layout.spare_path.write_bytes(b"half a segment")
-    left = Segment(1, 1, b"leftover")
-    segment.create(tmp_path / "made.mdb", MIB)
-    segment.move(tmp_path / "made.mdb", layout.path(left))
+    if moment == "half a segment":
+        layout.next_path.write_bytes(b"half a segment")
+    if moment == "first commit":
+        committed(layout, 1)
     with living(tmp_path) as life:
         life.append(content(b"first"))
     assert payloads(tmp_path) == [b"first"]
-    assert len(segment_files(tmp_path)) == 1
     reader = JournalReader(tmp_path)
     assert reader.store_id == "0" * 32
     reader.close()
+
+
+def committed(layout: Layout, lsn: int) -> None:
+    """Leave what a crash between a segment's first commit and its placing leaves."""
+    segment.create(layout.next_path, 2 * MIB)
+    writer = segment.SegmentWriter(layout.next_path, 2 * MIB, sync=True)
+    writer.commit([(record_key(lsn), b"nobody was told of this")], {b"head": b"nor of this"})
+    writer.close()
 
 
 def test_a_first_segment_that_was_not_registered_is_taken_up(store: Path) -> None:
@@ -141,25 +156,16 @@ def test_a_first_segment_that_was_not_registered_is_taken_up(store: Path) -> Non
     assert layout.read_manifest() == manifest
 
 
-def unborn(store: Path, first_lsn: int) -> None:
-    """Leave what a crash between a segment's making and its first commit leaves."""
+def test_a_segment_that_was_not_placed_is_no_part_of_the_log(store: Path) -> None:
+    """A crash between its first commit and its placing leaves nothing that anybody was told of."""
     layout = Layout(store)
-    manifest = layout.read_manifest()
-    assert manifest is not None
-    one = manifest.segments[-1]
-    segment.create(layout.spare_path, 2 * MIB)
-    segment.move(layout.spare_path, layout.path(Segment(one.ordinal, first_lsn, one.lineage)))
-
-
-def test_an_empty_segment_that_a_crash_left_hides_nothing(store: Path) -> None:
-    """It is removed: readers take the log before a segment to end where that one begins."""
-    next_lsn = 5
-    for first_lsn in (next_lsn, next_lsn + 7):
-        unborn(store, first_lsn)
+    last_lsn = records(store)[-1].header.last_lsn
+    committed(layout, last_lsn + 1)
+    assert payloads(store) == [b"kept"]
     with living(store) as life:
         life.append(content(b"after"))
     assert payloads(store) == [b"kept", b"after"]
-    assert len(segment_files(store)) == 1
+    assert not layout.next_path.exists()
 
 
 def test_a_born_segment_that_was_not_registered_is_the_end(tmp_path: Path) -> None:
@@ -182,14 +188,20 @@ def test_a_born_segment_that_was_not_registered_is_the_end(tmp_path: Path) -> No
     assert payloads(tmp_path) == [b"one", b"two", b"three"]
 
 
-def test_a_segment_whose_first_commit_stored_nothing_can_be_opened(tmp_path: Path) -> None:
-    """After a failed commit a segment may begin with a mere step; it is a store all the same."""
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_segment_that_begins_with_a_mere_step_can_be_opened(
+    tmp_path: Path, failures: int
+) -> None:
+    """After a failed commit that is so; what it knows of sessions survives whatever comes next."""
     with living(tmp_path) as life:
         life.append(content(b"one"), step=step(1))
-        with file_size_limit(16 * KIB), pytest.raises(SidespanError):
-            life.append(content(bytes(MIB)), step=step(2))
+        fail(life)
         life.append(step=step(2))
         assert len(segment_files(tmp_path)) == 2
+        if failures == 2:
+            fail(life)
+            # The next segment is asked for, and does not get as far as its first commit.
+            fail(life)
     with living(tmp_path) as life:
         assert life.store.last_seq(INSTANCE, 1000) == 2
         life.append(content(b"two"))
@@ -260,9 +272,10 @@ class TestRefused:
         self.refused(StoreUnreadable, "lineage")
 
     def test_an_unregistered_segment_that_cannot_be_read(self, store: Path) -> None:
-        """It may hold more than this version knows: it is not removed."""
-        unborn(store, 50)
-        os.truncate(segment_files(store)[-1], 100)
+        """It may hold more than this version knows: the log does not go on before it."""
+        beyond = segment_files(store)[0].with_name(f"{50:020d}.mdb")
+        shutil.copy(segment_files(store)[0], beyond)
+        os.truncate(beyond, 100)
         self.refused(StoreUnreadable, r"00050\.mdb")
 
 

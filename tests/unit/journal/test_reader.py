@@ -14,7 +14,7 @@ import pytest
 from sidespand.errors import StoreTooNew, StoreUnreadable
 from sidespand.journal import segment
 from sidespand.journal.keys import record_key
-from sidespand.journal.layout import Layout, Segment
+from sidespand.journal.layout import Layout
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.record import EDGE, HEADER
 from sidespand.limits import MIB, READ_BATCH_BYTES, READ_BATCH_RECORDS
@@ -359,21 +359,6 @@ class TestSuspects:
         assert records(store) == whole
         reader = JournalReader(store)
         assert list(reader.newest_first()) == whole[::-1]
-        reader.close()
-
-    def test_a_segment_before_its_first_commit_hides_nothing(
-        self, store: Path, whole: list[Record]
-    ) -> None:
-        """Between its making and its first commit a new segment is an empty tail."""
-        tail = whole[-1].position
-        born = Segment(1, tail.lsn + 1, tail.lineage)
-        segment.create(store / "made.mdb", 8 * MIB)
-        segment.move(store / "made.mdb", Layout(store).path(born))
-        assert records(store) == whole
-        reader = JournalReader(store)
-        assert reader.tail() == tail
-        assert reader.read(tail) == []
-        assert next(reader.newest_first()) == whole[-1]
         reader.close()
 
     def test_a_segment_that_took_another_s_place_is_read(
