@@ -55,18 +55,18 @@ class Load(threading.Thread):
         return self.acked
 
 
+def arguments(pid: int) -> list[bytes]:
+    """Return a process's arguments; it has none when it ended, waited for or not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def worker_of(daemon: Daemon) -> int | None:
     """Return the pid of the running worker."""
     children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text(encoding="ascii")
-    for pid in map(int, children.split()):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except FileNotFoundError:
-            continue
-        # A killed one that nobody has waited for yet has no arguments any more.
-        if b"worker" in command:
-            return pid
-    return None
+    return next((pid for pid in map(int, children.split()) if b"worker" in arguments(pid)), None)
 
 
 def running_worker(daemon: Daemon) -> int:
@@ -137,7 +137,7 @@ def test_the_worker_ends_with_its_recorder(tmp_path: Path) -> None:
     with running(tmp_path, config=CONFIG) as daemon:
         pid = running_worker(daemon)
         daemon.kill()
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), WAIT_S, "the worker to end")
+        wait_until(lambda: b"worker" not in arguments(pid), WAIT_S, "the worker to end")
     with running(tmp_path, config=CONFIG) as daemon:
         load = Load(daemon)
         load.start()

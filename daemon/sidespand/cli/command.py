@@ -41,6 +41,7 @@ _COMMANDS = {
     "show": "show a trace as a tree, with each span's stamp",
     "tail": "print the newest spans, and follow them with -f",
     "receipt": "print what the journal can say of one span",
+    "env": "print the variables that point an SDK at this daemon",
     "check": "check a configuration file",
     "config": "write a configuration file with every key",
 }

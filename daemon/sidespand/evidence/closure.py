@@ -35,14 +35,13 @@ class Past:
                     self._meet(step, waiting)
             if later.moment is not Moment.COMMIT or weakest < Strength.NODE_ATTESTED:
                 continue
-            chain, index = relations.places[later.subject]
-            self._commits.setdefault(chain, []).append((index, later))
-            followed = reached.get(chain, 0)
-            for record in relations.earlier_in_chain(later)[followed:]:
-                if relations.has_causes(record):
-                    earlier = Event(Moment.COMMIT, record.leaf)
-                    self._meet(Step(earlier, later, "log", Strength.NODE_ATTESTED), waiting)
-            reached[chain] = max(followed, index)
+            place = relations.places[later.subject]
+            self._commits.setdefault(place.chain, []).append((place.rank, later))
+            followed = reached.get(place.chain, 0)
+            for record in relations.earlier_in_chain(place, followed):
+                earlier = Event(Moment.COMMIT, record.leaf)
+                self._meet(Step(earlier, later, "log", Strength.NODE_ATTESTED), waiting)
+            reached[place.chain] = max(followed, place.rank)
 
     def __len__(self) -> int:
         return len(self._steps) + 1
@@ -74,9 +73,9 @@ class Past:
     def _along_the_log(self, event: Event) -> Step | None:
         if event.moment is not Moment.COMMIT:
             return None
-        chain, index = self._relations.places[event.subject]
-        for met_index, met in self._commits.get(chain, ()):
-            if met_index > index:
+        place = self._relations.places[event.subject]
+        for rank, met in self._commits.get(place.chain, ()):
+            if rank > place.rank:
                 return Step(event, met, "log", Strength.NODE_ATTESTED)
         return None
 

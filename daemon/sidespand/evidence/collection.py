@@ -60,21 +60,21 @@ class Item(NamedTuple):
 
     Args:
         record: Where it lies.
-        index: From 0.
+        item_index: From 0.
     """
 
     record: Record
-    index: int
+    item_index: int
 
     @property
     def lsn(self) -> int:
         """Its own LSN."""
-        return self.record.header.first_lsn + self.index
+        return self.record.header.first_lsn + self.item_index
 
     @property
     def stamp(self) -> Hlc:
         """Its own HLC."""
-        return hlc.nth(self.record.header.stamp, self.index)
+        return hlc.nth(self.record.header.stamp, self.item_index)
 
     def __str__(self) -> str:
         return f"{self.record.header.lineage.hex()}:{self.lsn}"
@@ -112,7 +112,8 @@ class Evidence:
 
     Args:
         records: Of any lineages in any order; equal ones count once.
-        facts: Of their items; those of items that are not here are passed over.
+        facts: Of their items; those at a place where there is no record, or more than one, are
+            passed over.
         gaps: What could not be read.
         nodes: Node reference by lineage, for display order.
         channels_declared: The deployment says that every channel between its programs carries
@@ -140,17 +141,26 @@ class Evidence:
         self.forks = {
             lineage: found for lineage, log in self._logs.items() if (found := _fork(log))
         }
+        self._ends = {
+            lineage: max(record.header.last_lsn for record in log)
+            for lineage, log in self._logs.items()
+        }
         self._facts: dict[tuple[bytes, int], SpanFact] = {}
         self.by_span: dict[bytes, list[SpanFact]] = {}
         for fact in facts:
-            if self.find(fact.lineage, fact.lsn) and (fact.lineage, fact.lsn) not in self._facts:
-                self._facts[fact.lineage, fact.lsn] = fact
+            place = (fact.lineage, fact.lsn)
+            if len(self.find(*place)) == 1 and place not in self._facts:
+                self._facts[place] = fact
                 self.by_span.setdefault(fact.span, []).append(fact)
         self.citations = {
             leaf: tuple(self._resolve(record, edge) for edge in record.edges)
             for leaf, record in self.records.items()
             if record.edges
         }
+        self.citing: dict[bytes, list[Record]] = {}
+        for leaf, citations in self.citations.items():
+            for cited in {one.target.leaf for one in citations if one.target is not None}:
+                self.citing.setdefault(cited, []).append(self.records[leaf])
 
     @property
     def logs(self) -> Mapping[bytes, Sequence[Record]]:
@@ -190,7 +200,7 @@ class Evidence:
         return fork is not None and record.header.last_lsn >= fork
 
     def is_complete(self, lineage: bytes) -> bool:
-        """Tell whether the log is here from its first LSN on, without a hole, fork or lost token."""
+        """Tell whether a log is here from LSN 1 on, without a hole, a fork or a lost token."""
         log = self._logs.get(lineage, [])
         expected = 1
         for record in log:
@@ -213,8 +223,7 @@ class Evidence:
                 return Citation(source, edge, Resolution.VERIFIED, record)
         if items:
             return Citation(source, edge, Resolution.MISMATCHED, None)
-        log = self._logs.get(edge.lineage)
-        beyond = log is not None and edge.lsn > max(one.header.last_lsn for one in log[-1:])
+        beyond = edge.lsn > self._ends.get(edge.lineage, edge.lsn)
         return Citation(source, edge, Resolution.BEYOND if beyond else Resolution.ABSENT, None)
 
 

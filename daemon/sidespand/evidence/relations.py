@@ -16,6 +16,7 @@ Source: Lamport, "Time, Clocks, and the Ordering of Events in a Distributed Syst
 closure; Haber and Stornetta, "How to Time-Stamp a Digital Document", 1991, for the token.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -35,7 +36,9 @@ class Strength(IntEnum):
     CLOCK_BOUNDED = 5
     NONE = 6
 
-    def __str__(self) -> str:
+    @property
+    def label(self) -> str:
+        """Its name in texts and documents."""
         return self.name.lower().replace("_", "-")
 
 
@@ -82,11 +85,11 @@ class Place(NamedTuple):
 
     Args:
         chain: Names the run: a lineage up to its fork, or one record behind it.
-        index: Within the run, from 0.
+        rank: Within the run, from 0.
     """
 
     chain: bytes
-    index: int
+    rank: int
 
 
 class Relations:
@@ -112,6 +115,14 @@ class Relations:
             for item in evidence.find(fact.lineage, fact.lsn):
                 self._facts.setdefault(item.record.leaf, []).append(fact)
                 self._items.setdefault(fact.span, []).append(item)
+        self._causes = {
+            chain: [
+                rank
+                for rank, record in enumerate(run)
+                if record.leaf in evidence.citations or record.leaf in self._facts
+            ]
+            for chain, run in self.chains.items()
+        }
 
     def before(self, event: Event) -> Iterator[Step]:
         """Yield the direct predecessors of an event, but those of its own chain."""
@@ -124,14 +135,17 @@ class Relations:
         else:
             yield from self._before_end(event)
 
-    def earlier_in_chain(self, event: Event) -> Sequence[Record]:
-        """Return the records whose commits its own log puts before a commit, oldest first."""
-        place = self.places[event.subject]
-        return self.chains[place.chain][: place.index]
+    def earlier_in_chain(self, place: Place, from_rank: int) -> Sequence[Record]:
+        """Return the records of a chain that hold a token or a span, oldest first.
 
-    def has_causes(self, record: Record) -> bool:
-        """Tell whether anything but its log precedes a record's commit."""
-        return record.leaf in self.evidence.citations or record.leaf in self._facts
+        Args:
+            place: The records end before it.
+            from_rank: They begin here, inclusive.
+        """
+        ranks = self._causes.get(place.chain, ())
+        run = self.chains[place.chain]
+        first, before = bisect_left(ranks, from_rank), bisect_left(ranks, place.rank)
+        return [run[rank] for rank in ranks[first:before]]
 
     def _before_content(self, event: Event) -> Iterator[Step]:
         record = self.evidence.records[event.subject]
@@ -175,7 +189,7 @@ class Relations:
         for item in self._items.get(event.subject, ()):
             for citation in self.evidence.cited_by(item.record):
                 edge = citation.edge
-                if edge.type is not kind or edge.item_index != item.index:
+                if edge.type is not kind or edge.item_index != item.item_index:
                     continue
                 if citation.resolution is Resolution.VERIFIED and citation.target is not None:
                     commit = Event(Moment.COMMIT, citation.target.leaf)

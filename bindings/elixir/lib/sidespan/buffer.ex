@@ -225,7 +225,12 @@ defmodule Sidespan.Buffer do
     end
   end
 
-  defp trouble(events), do: Enum.find_value(events, "", fn {:trouble, text} -> text; _ -> nil end)
+  defp trouble(events),
+    do:
+      Enum.find_value(events, "", fn
+        {:trouble, text} -> text
+        _ -> nil
+      end)
 
   defp greet(%{session: %{phase: :ready}} = state), do: %{state | greeted?: true}
   defp greet(state), do: state

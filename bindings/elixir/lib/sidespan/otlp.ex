@@ -24,7 +24,10 @@ defmodule Sidespan.Otlp do
   end
 
   def attributes([]), do: []
-  def attributes([{_, _} | _] = pairs), do: for({key, value} <- pairs, do: Value.key_value(key, value))
+
+  def attributes([{_, _} | _] = pairs),
+    do: for({key, value} <- pairs, do: Value.key_value(key, value))
+
   def attributes(_), do: []
 
   @doc "Returns the beginning of a Span: identity, parent, name, kind and start."

@@ -197,7 +197,8 @@ defmodule Sidespan.Session do
   defp answered(session, events), do: {:ok, session, events}
 
   defp refuse(session, text, delay_ms \\ 0) do
-    {:close, session, [{:trouble, text}], min(max(delay_ms, @refused_delay_ms), @retry_after_ms_max)}
+    {:close, session, [{:trouble, text}],
+     min(max(delay_ms, @refused_delay_ms), @retry_after_ms_max)}
   end
 
   defp adopt_limits(session, ack) do
@@ -228,7 +229,8 @@ defmodule Sidespan.Session do
 
   # Answers come in the order of seq, so the frame is the first; a late answer names none.
   defp decide(session, seq, rejected, result) do
-    with {nil, _} <- {pop(session.sent, seq), :sent}, {nil, _} <- {pop(session.unsent, seq), :unsent} do
+    with {nil, _} <- {pop(session.sent, seq), :sent},
+         {nil, _} <- {pop(session.unsent, seq), :unsent} do
       {session, []}
     else
       {{frame, rest}, queue} ->

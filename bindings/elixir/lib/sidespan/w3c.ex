@@ -10,7 +10,6 @@ defmodule Sidespan.W3C do
   # Bit 0 says sampled, bit 1 that the trace id is random; unknown bits are not passed on.
   @known_flags 0x03
   @members_max Limits.tracestate_members_max()
-  @value "[\\x20-\\x2b\\x2d-\\x3c\\x3e-\\x7e]{0,255}[\\x21-\\x2b\\x2d-\\x3c\\x3e-\\x7e]"
 
   @doc """
   Returns the context that a `traceparent` names, or `:error`.
@@ -66,7 +65,7 @@ defmodule Sidespan.W3C do
     keys = for member <- members, do: hd(:binary.split(member, "="))
 
     if length(members) <= @members_max and Enum.uniq(keys) == keys and
-         Enum.all?(members, &Regex.match?(member_pattern(), &1)) do
+         Enum.all?(members, &member?/1) do
       Enum.join(members, ",")
     else
       ""
@@ -94,14 +93,15 @@ defmodule Sidespan.W3C do
   @spec token?(binary()) :: boolean()
   def token?(text) do
     byte_size(@member_key) + 1 + byte_size(text) <= Limits.member_bytes_max() and
-      Regex.match?(value_pattern(), text)
+      Regex.match?(~r/\A[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z/, text)
   end
 
-  # Compiled when used: newer releases of OTP do not let a compiled pattern be kept in a module.
-  defp value_pattern, do: Regex.compile!("\\A#{@value}\\z")
-
-  defp member_pattern,
-    do: Regex.compile!("\\A[a-z0-9][a-z0-9_\\-*/@]{0,255}=#{@value}\\z")
+  defp member?(text) do
+    Regex.match?(
+      ~r/\A[a-z0-9][a-z0-9_\-*\/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z/,
+      text
+    )
+  end
 
   # Optional whitespace is space and tab, nothing else.
   defp trim(text), do: :string.trim(text, :both, ~c" \t")

@@ -1,0 +1,175 @@
+"""Doors in this process: real sockets and a real journal, on the daemon's kind of event loop."""
+
+import asyncio
+from asyncio import Future, StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import uvloop
+
+from sidespan.v1.recorder_pb2 import Ack, Hello, HelloAck, Nack, Records
+from sidespand.admission import OtlpAdmission
+from sidespand.errors import Refused
+from sidespand.journal.store import JournalStore
+from sidespand.limits import FRAME_STALL_S, MIB
+from sidespand.model import Admitted, Peer, Receipt, SessionStep
+from sidespand.receiver.intake import Intake
+from sidespand.receiver.session import SessionRegistry
+from sidespand.telemetry import Telemetry
+from tests.frame_client import ACK, HEAD, HELLO, HELLO_ACK, NACK, RECORDS, frame
+from tests.journals import opened
+
+LIMIT = 16 * MIB
+
+
+def run(test: Awaitable[None]) -> None:
+    """Run one test on a loop of its own, which must not take longer than a minute."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await test
+
+    uvloop.run(bounded())
+
+
+class SlowJournal:
+    """A journal that answers when a test lets it, and refuses when it is told to.
+
+    Args:
+        store: What really stores.
+    """
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.refusals: list[Refused] = []
+        self.taken = 0
+        self.waiting = 0
+
+    def append(
+        self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
+    ) -> Future[Receipt]:
+        """Store at once, or refuse; answer later."""
+        self.taken += 1
+        if self.refusals:
+            refused: Future[Receipt] = asyncio.get_running_loop().create_future()
+            refused.set_exception(self.refusals.pop(0))
+            return refused
+        return asyncio.ensure_future(self._answer(self._store.append(admitted, peer, step)))
+
+    async def _answer(self, stored: Future[Receipt]) -> Receipt:
+        self.waiting += 1
+        receipt = await stored
+        await self.answering.wait()
+        self.waiting -= 1
+        return receipt
+
+    def last_seq(self, instance_id: bytes, uid: int | None) -> int:
+        """Return the highest durable seq of a client instance."""
+        return self._store.last_seq(instance_id, uid)
+
+    def newest_token(self) -> str:
+        """Return the node's newest token."""
+        return self._store.newest_token()
+
+
+class Sessions:
+    """What a test of ingest.sock has at hand."""
+
+    def __init__(self, path: Path, journal: SlowJournal, registry: SessionRegistry) -> None:
+        self.path = path
+        self.journal = journal
+        self.registry = registry
+        self.connections: list[int] = []
+
+
+@asynccontextmanager
+async def sessions(root: Path, *, stall_s: float = FRAME_STALL_S) -> AsyncIterator[Sessions]:
+    """Yield an open ingest.sock."""
+    async with opened(root / "data") as store:
+        journal = SlowJournal(store)
+        counts: list[int] = []
+        registry = SessionRegistry(
+            Intake(OtlpAdmission(), journal, Telemetry()),
+            message_bytes_max=LIMIT,
+            source_node_ref="node://test@host",
+            stall_s=stall_s,
+            changed=counts.append,
+        )
+        given = Sessions(root / "ingest.sock", journal, registry)
+        given.connections = counts
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(registry.protocol, str(given.path))
+        try:
+            yield given
+        finally:
+            server.close()
+            journal.answering.set()
+            await registry.drain()
+
+
+class Client:
+    """One connection to ingest.sock."""
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, path: Path) -> Self:
+        """Connect without a word."""
+        return cls(*await asyncio.open_unix_connection(str(path)))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    def greet(self, instance_id: bytes, acked_seq: int = 0) -> None:
+        """Send HELLO."""
+        hello = Hello(
+            instance_id=instance_id,
+            protocol_version_min=1,
+            protocol_version_max=1,
+            acked_seq=acked_seq,
+        )
+        self.writer.write(frame(HELLO, 0, hello.SerializeToString()))
+
+    async def hello(self, instance_id: bytes, acked_seq: int = 0) -> HelloAck:
+        """Open a session and return the answer."""
+        self.greet(instance_id, acked_seq)
+        number, seq, body = await self.receive()
+        assert (number, seq) == (HELLO_ACK, 0), (number, body)
+        return HelloAck.FromString(body)
+
+    def records(self, seq: int, traces: bytes = b"") -> None:
+        """Send RECORDS."""
+        self.writer.write(frame(RECORDS, seq, Records(traces=traces).SerializeToString()))
+
+    async def receive(self) -> tuple[int, int, bytes]:
+        """Return type, seq and body of the next frame; EOFError when there is none."""
+        length, number, seq = HEAD.unpack(await self.reader.readexactly(HEAD.size))
+        return number, seq, await self.reader.readexactly(length - 9)
+
+    async def ack(self, seq: int) -> Ack:
+        """Return the ACK of ``seq``, which must come next."""
+        number, found, body = await self.receive()
+        assert (number, found) == (ACK, seq), (number, found, body)
+        return Ack.FromString(body)
+
+    async def nack(self, seq: int) -> Nack:
+        """Return the NACK of ``seq``, which must come next."""
+        number, found, body = await self.receive()
+        assert (number, found) == (NACK, seq), (number, found, body)
+        return Nack.FromString(body)
+
+    async def closed(self) -> bool:
+        """Tell whether nothing but the connection's end comes next."""
+        try:
+            return await self.reader.read() == b""
+        except ConnectionError:
+            return True

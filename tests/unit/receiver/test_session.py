@@ -1,0 +1,300 @@
+"""A session: bound to its instance, decided in order, bounded, and let go with a reason."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.receiver.serving import LIMIT, Client, Sessions, run, sessions
+
+from sidespan.v1.recorder_pb2 import Nack
+from sidespand.errors import JournalFailed, Unavailable
+from sidespand.limits import MIB, REQUEST_OVERHEAD_BYTES, UNACKED_BYTES_MAX
+from sidespand.receiver import session
+from tests.frame_client import ACK, BYE, CONTROL, HEAD, HELLO_ACK, RECORDS, frame
+from tests.journals import eventually, records_of
+from tests.otlp import encoded
+from tests.toolchain import require
+
+INSTANCE = b"instance-0000001"
+OTHER = b"instance-0000002"
+ROOT = Path(__file__).parents[3]
+# What one read of the loop may bring in before it is regulated.
+READ_BYTES = MIB // 4
+
+
+def only(given: Sessions) -> session.IngestConnection:
+    """Return the one open connection."""
+    (connection,) = given.registry._connections
+    return connection
+
+
+async def turn(given: Sessions) -> None:
+    """Return after the loop has dealt with everything that was sent before."""
+    async with await Client.connect(given.path) as client:
+        await client.hello(OTHER)
+
+
+def test_steps_are_answered_in_the_order_of_their_seq(tmp_path: Path) -> None:
+    """Sent without waiting, behind the HELLO, each is durable where the one before ends."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            client.greet(INSTANCE)
+            for seq in range(1, 101):
+                client.records(seq, encoded(2) if seq % 2 else b"")
+            assert (await client.receive())[0] == HELLO_ACK
+            acks = [await client.ack(seq) for seq in range(1, 101)]
+            assert [ack.first_lsn for ack in acks[1::2]] == [0] * 50
+            stored = acks[::2]
+            for earlier, later in zip(stored, stored[1:], strict=False):
+                assert later.first_lsn == earlier.last_lsn + 1
+
+    run(test())
+
+
+def test_a_step_that_comes_again_is_in_the_journal_once(tmp_path: Path) -> None:
+    """Its ACK says so, with the LSNs and the token of the first time, on any connection."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            async with await Client.connect(given.path) as client:
+                await client.hello(INSTANCE)
+                client.records(1, encoded(3))
+                client.records(2, encoded(3))
+                first, second = await client.ack(1), await client.ack(2)
+                client.records(2, encoded(3))
+                again = await client.ack(2)
+                assert again.duplicate
+                again.duplicate = False
+                assert again == second
+                client.records(1, encoded(3))
+                assert (await client.ack(1)).duplicate
+            async with await Client.connect(given.path) as client:
+                assert (await client.hello(INSTANCE)).last_seq == 2
+                client.records(2, encoded(3))
+                assert (await client.ack(2)).first_lsn == second.first_lsn == first.last_lsn + 1
+        stored = [one for one in records_of(tmp_path / "data") if one.header.producer_seq]
+        assert [one.header.producer_seq for one in stored] == [1, 2]
+
+    run(test())
+
+
+def test_a_step_before_its_turn_is_to_come_again(tmp_path: Path) -> None:
+    """OUT_OF_ORDER names what is owed; nothing is stored until that comes."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            await client.hello(INSTANCE)
+            client.records(2, encoded())
+            nack = await client.nack(2)
+            assert nack.code == Nack.OUT_OF_ORDER
+            assert nack.text == "seq 2 came while seq 1 is owed"
+            assert nack.retry_after_ms > 0
+            client.records(1, encoded())
+            client.records(2, encoded())
+            assert not (await client.ack(1)).duplicate
+            assert not (await client.ack(2)).duplicate
+
+    run(test())
+
+
+def test_an_unknown_instance_goes_on_where_its_acks_end(tmp_path: Path) -> None:
+    """A store that never saw the instance believes what the client holds ACKs for."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            assert (await client.hello(INSTANCE, acked_seq=41)).last_seq == 0
+            client.records(43, encoded())
+            assert (await client.nack(43)).code == Nack.OUT_OF_ORDER
+            client.records(42, encoded())
+            assert not (await client.ack(42)).duplicate
+
+    run(test())
+
+
+def test_a_refusal_for_good_uses_its_seq_up(tmp_path: Path) -> None:
+    """The next step follows it, and sent again it is answered as done, with nothing stored."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            async with await Client.connect(given.path) as client:
+                await client.hello(INSTANCE)
+                client.records(1, b"\xff")
+                client.records(2, encoded())
+                nack = await client.nack(1)
+                assert (nack.code, nack.retry_after_ms) == (Nack.INVALID, 0)
+                assert (await client.ack(2)).first_lsn > 0
+            async with await Client.connect(given.path) as client:
+                assert (await client.hello(INSTANCE)).last_seq == 2
+                client.records(1, b"\xff")
+                again = await client.nack(1)
+                assert again.code == Nack.INVALID
+
+    run(test())
+
+
+@pytest.mark.parametrize("refusal", [Unavailable("full"), JournalFailed("the disk is gone")])
+def test_a_passing_refusal_leaves_its_seq_owed(tmp_path: Path, refusal: Unavailable) -> None:
+    """What follows is out of order until the refused step comes again."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            await client.hello(INSTANCE)
+            given.journal.refusals.append(refusal)
+            client.records(1, encoded())
+            client.records(2, encoded())
+            nack = await client.nack(1)
+            assert (nack.code, nack.text) == (Nack.UNAVAILABLE, str(refusal))
+            assert nack.retry_after_ms == refusal.retry_after_ms
+            assert (await client.nack(2)).code == Nack.OUT_OF_ORDER
+            for seq in (1, 2):
+                client.records(seq, encoded())
+                assert not (await client.ack(seq)).duplicate
+
+    run(test())
+
+
+def test_a_newer_connection_waits_for_what_the_older_has_under_way(tmp_path: Path) -> None:
+    """The older one is closed at once; HELLO_ACK comes when its last step is decided."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            older = await Client.connect(given.path)
+            await older.hello(INSTANCE)
+            given.journal.answering.clear()
+            older.records(1, encoded())
+            await eventually(lambda: given.journal.waiting == 1, "the step to be under way")
+            newer = await Client.connect(given.path)
+            newer.greet(INSTANCE)
+            newer.records(2, encoded())
+            assert await older.closed()
+            await turn(given)
+            assert newer.reader._buffer == b""  # type: ignore[attr-defined]
+            given.journal.answering.set()
+            number, _, body = await newer.receive()
+            assert number == HELLO_ACK
+            assert session.HelloAck.FromString(body).last_seq == 1
+            assert not (await newer.ack(2)).duplicate
+            older.writer.close()
+            newer.writer.close()
+
+    run(test())
+
+
+def test_what_a_lost_connection_has_under_way_is_waited_for_too(tmp_path: Path) -> None:
+    """A client that died and came back learns of its last step."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            given.journal.answering.clear()
+            async with await Client.connect(given.path) as older:
+                await older.hello(INSTANCE)
+                older.records(1, encoded())
+                await eventually(lambda: given.journal.waiting == 1, "the step to be under way")
+            newer = await Client.connect(given.path)
+            newer.greet(INSTANCE)
+            await turn(given)
+            assert newer.reader._buffer == b""  # type: ignore[attr-defined]
+            given.journal.answering.set()
+            _, _, body = await newer.receive()
+            assert session.HelloAck.FromString(body).last_seq == 1
+            newer.writer.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize("ending", ["bye", "end of file", "both"])
+def test_who_says_goodbye_gets_what_is_due(tmp_path: Path, ending: str) -> None:
+    """Everything that was sent is decided and answered before the daemon closes."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            given.journal.answering.clear()
+            client.greet(INSTANCE)
+            client.records(1, encoded())
+            client.records(2, encoded())
+            if ending != "end of file":
+                client.writer.write(frame(BYE, 0, b""))
+            if ending != "bye":
+                client.writer.write_eof()
+            await eventually(lambda: given.journal.waiting == 2, "both to be under way")
+            given.journal.answering.set()
+            assert (await client.receive())[0] == HELLO_ACK
+            for seq in (1, 2):
+                assert (await client.ack(seq)).first_lsn > 0
+            assert await client.closed()
+            await eventually(lambda: given.connections[-1] == 0, "the connection to be forgotten")
+
+    run(test())
+
+
+def test_a_frame_too_large_and_the_end_are_both_dealt_with(tmp_path: Path) -> None:
+    """The refusal comes after what was sent before it, and nothing is left waiting."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            given.journal.answering.clear()
+            await client.hello(INSTANCE)
+            client.records(1, encoded())
+            client.writer.write(HEAD.pack(9 + LIMIT + 1, RECORDS, 2))
+            client.writer.write_eof()
+            await eventually(lambda: given.journal.waiting == 2, "both to be under way")
+            given.journal.answering.set()
+            await client.ack(1)
+            assert (await client.nack(2)).code == Nack.TOO_LARGE
+            assert await client.closed()
+            await given.registry.drain()
+
+    run(test())
+
+
+@pytest.mark.parametrize("before_its_turn", [False, True])
+def test_a_frame_too_large_is_decided_in_order(tmp_path: Path, before_its_turn: bool) -> None:  # noqa: FBT001
+    """In its turn its seq is used up; before that it is out of order like any other."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            async with await Client.connect(given.path) as client:
+                await client.hello(INSTANCE)
+                seq = 7 if before_its_turn else 1
+                client.writer.write(HEAD.pack(9 + LIMIT + 1, RECORDS, seq))
+                nack = await client.nack(seq)
+                assert nack.code == (Nack.OUT_OF_ORDER if before_its_turn else Nack.TOO_LARGE)
+                assert await client.closed()
+            async with await Client.connect(given.path) as client:
+                last_seq = (await client.hello(INSTANCE)).last_seq
+                assert last_seq == (0 if before_its_turn else 1)
+
+    run(test())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body_bytes", [0, 64, MIB], ids=["empty", "small", "large"])
+def test_what_is_unacked_is_bounded(tmp_path: Path, body_bytes: int) -> None:
+    """A client far ahead of its ACKs is not read from, whatever the size of its frames."""
+    count = max(64, 2 * READ_BYTES // (body_bytes + 13)) if body_bytes else 60_000
+    each = REQUEST_OVERHEAD_BYTES + body_bytes
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            await client.hello(INSTANCE)
+            given.journal.answering.clear()
+            sent = b"".join(frame(RECORDS, seq, bytes(body_bytes)) for seq in range(1, count + 1))
+            client.writer.write(sent)
+            await eventually(lambda: only(given)._paused, "the daemon to stop reading")
+            await turn(given)
+            slack = max(each, READ_BYTES // (body_bytes + 13) * each)
+            assert only_busy(given)._unacked_bytes <= UNACKED_BYTES_MAX + slack
+            assert given.journal.taken < count
+            given.journal.answering.set()
+            for seq in range(1, count + 1):
+                await client.receive()
+                assert given.journal.taken >= seq
+            assert given.journal.taken == count
+            assert only_busy(given)._unacked_bytes == 0
+
+    run(test())
