@@ -1,8 +1,10 @@
 """A trace in one line: an order of its items that no recorded relation of commits contradicts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 
 from sidespand.evidence.collection import Evidence, Item
 from sidespand.evidence.relations import Strength
@@ -80,41 +82,49 @@ def commit_order(evidence: Evidence) -> tuple[list[Record], list[Record]]:
         First the records in such an order, by display order where there is a choice; then, in
         display order, those that stand in or behind a circle.
     """
-    waiting_for = {leaf: 0 for leaf in evidence.records}
-    followers: dict[bytes, set[bytes]] = {leaf: set() for leaf in evidence.records}
-
-    def follows(earlier: Record, later: Record) -> None:
-        if later.leaf not in followers[earlier.leaf]:
-            followers[earlier.leaf].add(later.leaf)
-            waiting_for[later.leaf] += 1
-
-    for log in evidence.logs.values():
-        trunk: Record | None = None
-        for record in log:
-            if trunk is not None:
-                follows(trunk, record)
-            if not evidence.is_forked(record):
-                trunk = record
-    for citations in evidence.citations.values():
-        for citation in citations:
-            if citation.target is not None:
-                follows(citation.target, citation.source)
-    ready = [
-        (display_key(evidence, evidence.records[leaf]), leaf)
-        for leaf, count in waiting_for.items()
-        if count == 0
-    ]
-    heapify(ready)
-    sequence = []
-    while ready:
+    sorter = TopologicalSorter(_predecessors(evidence))
+    # It still yields what does not stand behind a circle.
+    with suppress(CycleError):
+        sorter.prepare()
+    ready: list[tuple[_Key, bytes]] = []
+    sequence: list[Record] = []
+    left = dict(evidence.records)
+    while True:
+        for leaf in sorter.get_ready():
+            heappush(ready, (display_key(evidence, evidence.records[leaf]), leaf))
+        if not ready:
+            break
         _, leaf = heappop(ready)
-        sequence.append(evidence.records[leaf])
-        for follower in followers[leaf]:
-            waiting_for[follower] -= 1
-            if not waiting_for[follower]:
-                heappush(ready, (display_key(evidence, evidence.records[follower]), follower))
-    stuck = [evidence.records[leaf] for leaf, count in waiting_for.items() if count]
-    return sequence, sorted(stuck, key=lambda record: display_key(evidence, record))
+        sequence.append(left.pop(leaf))
+        sorter.done(leaf)
+    return sequence, sorted(left.values(), key=lambda record: display_key(evidence, record))
+
+
+def circle(evidence: Evidence) -> list[Record]:
+    """Return records that the evidence puts each before the next, the last before the first.
+
+    Returns:
+        One such circle; empty when there is none.
+    """
+    try:
+        TopologicalSorter(_predecessors(evidence)).prepare()
+    except CycleError as error:
+        found: list[bytes] = error.args[1]
+        return [evidence.records[leaf] for leaf in found[:-1]]
+    return []
+
+
+def _predecessors(evidence: Evidence) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {leaf: [] for leaf in evidence.records}
+    for log in evidence.logs.values():
+        trunk: list[bytes] = []
+        for record in log:
+            found[record.leaf] += trunk
+            if not evidence.is_forked(record):
+                trunk = [record.leaf]
+    for leaf, citations in evidence.citations.items():
+        found[leaf] += [one.target.leaf for one in citations if one.target is not None]
+    return found
 
 
 def display_key(evidence: Evidence, record: Record) -> _Key:

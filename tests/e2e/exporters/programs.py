@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import SpanFlags
 
 from sidespand.model import Kind
 from sidespand.receiver.otlp_json import to_protobuf
@@ -35,12 +37,14 @@ class Exporter:
     Args:
         name: As docs/otlp.md calls it.
         language: The directory of its program.
+        package: As the lock file calls it.
         protocol: As OTEL_EXPORTER_OTLP_PROTOCOL calls it.
         sockets: Whether it can be pointed at a Unix socket.
     """
 
     name: str
     language: str
+    package: str
     protocol: str
     sockets: bool = True
 
@@ -49,18 +53,26 @@ class Exporter:
         """Whether the SDK has attributes that are bytes, maps or 64-bit integers."""
         return self.language != "node"
 
+    @property
+    def link_states(self) -> bool:
+        """Whether the exporter sends the ``trace_state`` of a link."""
+        return self.language == "node"
+
 
 EXPORTERS = (
-    Exporter("Python gRPC", "python", "grpc"),
-    Exporter("Python HTTP", "python", "http/protobuf"),
-    Exporter("Python HTTP/JSON", "python", "http/json", sockets=False),
-    Exporter("Node gRPC", "node", "grpc"),
-    Exporter("Node HTTP", "node", "http/protobuf"),
-    Exporter("Node HTTP/JSON", "node", "http/json"),
-    Exporter("Go gRPC", "go", "grpc"),
-    Exporter("Go HTTP", "go", "http/protobuf"),
-    Exporter("Go HTTP/JSON", "go", "http/json"),
-)
+    Exporter("Python gRPC", "python", "opentelemetry-exporter-otlp-proto-grpc", "grpc"),
+    Exporter("Python HTTP", "python", "opentelemetry-exporter-otlp-proto-http", "http/protobuf"),
+    Exporter(
+        "Python HTTP/JSON", "python", "opentelemetry-exporter-otlp-json-http", "http/json",
+        sockets=False,
+    ),
+    Exporter("Node gRPC", "node", "exporter-trace-otlp-grpc", "grpc"),
+    Exporter("Node HTTP", "node", "exporter-trace-otlp-proto", "http/protobuf"),
+    Exporter("Node HTTP/JSON", "node", "exporter-trace-otlp-http", "http/json"),
+    Exporter("Go gRPC", "go", "otlptracegrpc", "grpc"),
+    Exporter("Go HTTP", "go", "otlptracehttp", "http/protobuf"),
+    Exporter("Go HTTP/JSON", "go", "otlptracehttp", "http/json"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +99,14 @@ async def emit(exporter: Exporter, where: Path | int) -> Emitted:
         exporter: Through which.
         where: The door's socket, or its port of this host.
     """
-    command = _INSTALL[exporter.language]() + [exporter.protocol]
-    endpoint = f"http://127.0.0.1:{where}"
-    variables = {"OTEL_EXPORTER_OTLP_INSECURE": "true"} if exporter.protocol == "grpc" else {}
-    if isinstance(where, Path):
-        endpoint = f"unix://{where}"
-        if exporter.protocol != "grpc":
-            command.append(str(where))
-    if exporter.protocol == "grpc" or not isinstance(where, Path):
-        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+    command = [*install(exporter.language), exporter.protocol]
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{where}"}
+    if isinstance(where, Path) and exporter.protocol == "grpc":
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"unix://{where}"
+        variables["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
+    elif isinstance(where, Path):
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://localhost"
+        command.append(str(where))
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment(variables)
@@ -116,17 +127,20 @@ async def emit(exporter: Exporter, where: Path | int) -> Emitted:
 
 
 def expected(exporter: Exporter, emitted: Emitted) -> ExportTraceServiceRequest:
-    """Return ``spans.json`` with the ids that the SDK chose, without what it cannot say."""
+    """Return ``spans.json`` with the ids that the SDK chose, without what it never sends."""
     document = json.loads(SPANS.read_bytes())
     (resource_spans,) = document["resourceSpans"]
     for span in resource_spans["scopeSpans"][0]["spans"]:
-        if parent := span.get("parentSpanId"):
-            span["parentSpanId"] = emitted.ids[parent][1].hex()
+        if parent := emitted.ids.get(span["parentSpanId"]):
+            span["parentSpanId"] = parent[1].hex()
         trace_id, span_id = emitted.ids[span["spanId"]]
         span["traceId"], span["spanId"] = trace_id.hex(), span_id.hex()
         if not exporter.extended and "attributes" in span:
             kept = [one for one in span["attributes"] if not one["key"].startswith("extended.")]
             span["attributes"] = kept
+        for link in span.get("links", ()):
+            if not exporter.link_states:
+                del link["traceState"]
     body = json.dumps(document).encode()
     return ExportTraceServiceRequest.FromString(to_protobuf(Kind.SPANS, body))
 
@@ -197,7 +211,17 @@ def _go() -> list[str]:
     return [str(_installed("go", ["go.mod", "go.sum", "main.go"], install) / "emit")]
 
 
-_INSTALL: Mapping[str, Callable[[], list[str]]] = {"python": _python, "node": _node, "go": _go}
+_LANGUAGES: Mapping[str, Callable[[], list[str]]] = {"python": _python, "node": _node, "go": _go}
+LANGUAGES = tuple(_LANGUAGES)
+
+
+def install(language: str) -> list[str]:
+    """Return the command that runs a language's program, installed if it is not yet.
+
+    Raises:
+        pytest.skip.Exception: The toolchain is absent, or pytest.fail.Exception in CI.
+    """
+    return _LANGUAGES[language]()
 
 
 def by_name(request: ExportTraceServiceRequest) -> dict[str, Any]:
@@ -206,11 +230,15 @@ def by_name(request: ExportTraceServiceRequest) -> dict[str, Any]:
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                # Bits about the sampling decision and where the parent is.
-                span.ClearField("flags")
-                for link in span.links:
-                    link.ClearField("flags")
-                for holder in (span, *span.events, *span.links):
+                # Where the parent is; the Python exporter leaves the sampled bit out.
+                span.flags &= SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK | (
+                    SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
+                )
+                # An unset status and none mean the same.
+                if not span.status.ByteSize():
+                    span.ClearField("status")
+                holders: list[Any] = [span, *span.events, *span.links]
+                for holder in holders:
                     holder.attributes.sort(key=lambda pair: pair.key)
-                spans[span.name] = span
+                spans[span.name] = MessageToDict(span)
     return spans

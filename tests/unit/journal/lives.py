@@ -131,6 +131,7 @@ def read_all(data_dir: Path, after: Position | None = None) -> list[Record | Gap
     try:
         while batch := reader.read(after):
             found += batch
+            assert after is None or batch[-1].position > after, "the reader goes round in circles"
             after = batch[-1].position
     finally:
         reader.close()

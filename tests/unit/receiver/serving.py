@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future, StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -35,7 +35,7 @@ def run(test: Awaitable[None]) -> None:
 
 
 class SlowJournal:
-    """A journal that answers when a test lets it, and refuses when it is told to.
+    """A journal that stores at once, answers when a test lets it, and refuses when told to.
 
     Args:
         store: What really stores.
@@ -43,29 +43,51 @@ class SlowJournal:
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
-        self.answering = asyncio.Event()
-        self.answering.set()
+        self._held: list[Callable[[], None]] = []
+        self._holding = False
         self.refusals: list[Refused] = []
         self.taken = 0
-        self.waiting = 0
+
+    @property
+    def held(self) -> int:
+        """How many answers are held back."""
+        return len(self._held)
+
+    def hold(self) -> None:
+        """Hold answers back from here on."""
+        self._holding = True
+
+    def release(self) -> None:
+        """Give every answer, in the order in which they fell due."""
+        self._holding = False
+        held, self._held = self._held, []
+        for answer in held:
+            answer()
 
     def append(
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
     ) -> Future[Receipt]:
         """Store at once, or refuse; answer later."""
         self.taken += 1
+        answered: Future[Receipt] = asyncio.get_running_loop().create_future()
         if self.refusals:
-            refused: Future[Receipt] = asyncio.get_running_loop().create_future()
-            refused.set_exception(self.refusals.pop(0))
-            return refused
-        return asyncio.ensure_future(self._answer(self._store.append(admitted, peer, step)))
+            answered.set_exception(self.refusals.pop(0))
+            return answered
 
-    async def _answer(self, stored: Future[Receipt]) -> Receipt:
-        self.waiting += 1
-        receipt = await stored
-        await self.answering.wait()
-        self.waiting -= 1
-        return receipt
+        def fell_due(stored: Future[Receipt]) -> None:
+            def answer() -> None:
+                refusal = stored.exception()
+                if refusal is None:
+                    answered.set_result(stored.result())
+                else:
+                    answered.set_exception(refusal)
+
+            self._held.append(answer)
+            if not self._holding:
+                self.release()
+
+        self._store.append(admitted, peer, step).add_done_callback(fell_due)
+        return answered
 
     def last_seq(self, instance_id: bytes, uid: int | None) -> int:
         """Return the highest durable seq of a client instance."""
@@ -107,7 +129,7 @@ async def sessions(root: Path, *, stall_s: float = FRAME_STALL_S) -> AsyncIterat
             yield given
         finally:
             server.close()
-            journal.answering.set()
+            journal.release()
             await registry.drain()
 
 

@@ -1,23 +1,22 @@
 """A session: bound to its instance, decided in order, bounded, and let go with a reason."""
 
 import asyncio
-import logging
+import itertools
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.receiver.serving import LIMIT, Client, Sessions, run, sessions
 
-from sidespan.v1.recorder_pb2 import Nack
+from sidespan.v1.recorder_pb2 import HelloAck, Nack, Records
 from sidespand.errors import JournalFailed, Unavailable
 from sidespand.limits import MIB, REQUEST_OVERHEAD_BYTES, UNACKED_BYTES_MAX
 from sidespand.receiver import session
-from tests.frame_client import ACK, BYE, CONTROL, HEAD, HELLO_ACK, RECORDS, frame
+from tests.frame_client import BYE, CONTROL, HEAD, HELLO_ACK, RECORDS, frame
 from tests.journals import eventually, records_of
 from tests.otlp import encoded
 from tests.toolchain import require
+from tests.unit.receiver.serving import LIMIT, Client, Sessions, run, sessions
 
 INSTANCE = b"instance-0000001"
 OTHER = b"instance-0000002"
@@ -26,10 +25,9 @@ ROOT = Path(__file__).parents[3]
 READ_BYTES = MIB // 4
 
 
-def only(given: Sessions) -> session.IngestConnection:
-    """Return the one open connection."""
-    (connection,) = given.registry._connections
-    return connection
+def under_test(given: Sessions) -> session.IngestConnection:
+    """Return the connection of INSTANCE."""
+    return given.registry._by_instance[INSTANCE]
 
 
 async def turn(given: Sessions) -> None:
@@ -50,7 +48,7 @@ def test_steps_are_answered_in_the_order_of_their_seq(tmp_path: Path) -> None:
             acks = [await client.ack(seq) for seq in range(1, 101)]
             assert [ack.first_lsn for ack in acks[1::2]] == [0] * 50
             stored = acks[::2]
-            for earlier, later in zip(stored, stored[1:], strict=False):
+            for earlier, later in itertools.pairwise(stored):
                 assert later.first_lsn == earlier.last_lsn + 1
 
     run(test())
@@ -165,19 +163,19 @@ def test_a_newer_connection_waits_for_what_the_older_has_under_way(tmp_path: Pat
         async with sessions(tmp_path) as given:
             older = await Client.connect(given.path)
             await older.hello(INSTANCE)
-            given.journal.answering.clear()
+            given.journal.hold()
             older.records(1, encoded())
-            await eventually(lambda: given.journal.waiting == 1, "the step to be under way")
+            await eventually(lambda: given.journal.held == 1, "the step to be under way")
             newer = await Client.connect(given.path)
             newer.greet(INSTANCE)
             newer.records(2, encoded())
             assert await older.closed()
             await turn(given)
             assert newer.reader._buffer == b""  # type: ignore[attr-defined]
-            given.journal.answering.set()
+            given.journal.release()
             number, _, body = await newer.receive()
             assert number == HELLO_ACK
-            assert session.HelloAck.FromString(body).last_seq == 1
+            assert HelloAck.FromString(body).last_seq == 1
             assert not (await newer.ack(2)).duplicate
             older.writer.close()
             newer.writer.close()
@@ -190,18 +188,18 @@ def test_what_a_lost_connection_has_under_way_is_waited_for_too(tmp_path: Path) 
 
     async def test() -> None:
         async with sessions(tmp_path) as given:
-            given.journal.answering.clear()
+            given.journal.hold()
             async with await Client.connect(given.path) as older:
                 await older.hello(INSTANCE)
                 older.records(1, encoded())
-                await eventually(lambda: given.journal.waiting == 1, "the step to be under way")
+                await eventually(lambda: given.journal.held == 1, "the step to be under way")
             newer = await Client.connect(given.path)
             newer.greet(INSTANCE)
             await turn(given)
             assert newer.reader._buffer == b""  # type: ignore[attr-defined]
-            given.journal.answering.set()
+            given.journal.release()
             _, _, body = await newer.receive()
-            assert session.HelloAck.FromString(body).last_seq == 1
+            assert HelloAck.FromString(body).last_seq == 1
             newer.writer.close()
 
     run(test())
@@ -213,7 +211,7 @@ def test_who_says_goodbye_gets_what_is_due(tmp_path: Path, ending: str) -> None:
 
     async def test() -> None:
         async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
-            given.journal.answering.clear()
+            given.journal.hold()
             client.greet(INSTANCE)
             client.records(1, encoded())
             client.records(2, encoded())
@@ -221,8 +219,8 @@ def test_who_says_goodbye_gets_what_is_due(tmp_path: Path, ending: str) -> None:
                 client.writer.write(frame(BYE, 0, b""))
             if ending != "bye":
                 client.writer.write_eof()
-            await eventually(lambda: given.journal.waiting == 2, "both to be under way")
-            given.journal.answering.set()
+            await eventually(lambda: given.journal.held == 2, "both to be under way")
+            given.journal.release()
             assert (await client.receive())[0] == HELLO_ACK
             for seq in (1, 2):
                 assert (await client.ack(seq)).first_lsn > 0
@@ -237,13 +235,13 @@ def test_a_frame_too_large_and_the_end_are_both_dealt_with(tmp_path: Path) -> No
 
     async def test() -> None:
         async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
-            given.journal.answering.clear()
+            given.journal.hold()
             await client.hello(INSTANCE)
             client.records(1, encoded())
             client.writer.write(HEAD.pack(9 + LIMIT + 1, RECORDS, 2))
             client.writer.write_eof()
-            await eventually(lambda: given.journal.waiting == 2, "both to be under way")
-            given.journal.answering.set()
+            await eventually(lambda: given.journal.held == 2, "both to be under way")
+            given.journal.release()
             await client.ack(1)
             assert (await client.nack(2)).code == Nack.TOO_LARGE
             assert await client.closed()
@@ -273,28 +271,212 @@ def test_a_frame_too_large_is_decided_in_order(tmp_path: Path, before_its_turn: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("body_bytes", [0, 64, MIB], ids=["empty", "small", "large"])
-def test_what_is_unacked_is_bounded(tmp_path: Path, body_bytes: int) -> None:
+@pytest.mark.parametrize(
+    ("body_bytes", "count"),
+    [(0, 40_000), (200, 20_000), (MIB, 24)],
+    ids=["empty", "small", "large"],
+)
+def test_what_is_unacked_is_bounded(tmp_path: Path, body_bytes: int, count: int) -> None:
     """A client far ahead of its ACKs is not read from, whatever the size of its frames."""
-    count = max(64, 2 * READ_BYTES // (body_bytes + 13)) if body_bytes else 60_000
-    each = REQUEST_OVERHEAD_BYTES + body_bytes
+    traces = encoded(service="x" * (body_bytes - 100)) if body_bytes else b""
+    body = Records(traces=traces).SerializeToString()
+    each = REQUEST_OVERHEAD_BYTES + len(body)
+    slack = each * (1 + READ_BYTES // (len(body) + HEAD.size))
 
     async def test() -> None:
         async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
             await client.hello(INSTANCE)
-            given.journal.answering.clear()
-            sent = b"".join(frame(RECORDS, seq, bytes(body_bytes)) for seq in range(1, count + 1))
-            client.writer.write(sent)
-            await eventually(lambda: only(given)._paused, "the daemon to stop reading")
+            given.journal.hold()
+            client.writer.write(b"".join(frame(RECORDS, seq, body) for seq in range(1, count + 1)))
+            await eventually(lambda: under_test(given)._paused, "the daemon to stop reading")
             await turn(given)
-            slack = max(each, READ_BYTES // (body_bytes + 13) * each)
-            assert only_busy(given)._unacked_bytes <= UNACKED_BYTES_MAX + slack
+            assert under_test(given)._unacked_bytes <= UNACKED_BYTES_MAX + slack
             assert given.journal.taken < count
-            given.journal.answering.set()
+            given.journal.release()
             for seq in range(1, count + 1):
-                await client.receive()
-                assert given.journal.taken >= seq
+                await client.ack(seq)
             assert given.journal.taken == count
-            assert only_busy(given)._unacked_bytes == 0
+            assert under_test(given)._unacked_bytes == 0
+
+    run(test())
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_read_its_answers_is_not_read(tmp_path: Path) -> None:
+    """What waits to be sent to it is bounded; when it reads, it gets everything."""
+    count = 40_000
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            await client.hello(INSTANCE)
+            client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            for seq in range(1, count + 1):
+                client.records(seq)
+            connection = under_test(given)
+            await eventually(lambda: connection._congested, "the daemon to stop reading")
+            await eventually(lambda: not connection._deciding, "what was read to be answered")
+            assert given.journal.taken < count
+            assert connection._transport is not None
+            assert connection._transport.get_write_buffer_size() < 8 * MIB
+            client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+            for seq in range(1, count + 1):
+                await client.ack(seq)
+
+    run(test())
+
+
+def test_a_client_that_stops_in_a_frame_is_let_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After the time that a frame may rest the connection is closed, and the log says why."""
+
+    async def test() -> None:
+        async with (
+            sessions(tmp_path, stall_s=0.02) as given,
+            await Client.connect(given.path) as client,
+            await Client.connect(given.path) as idle,
+        ):
+            await client.hello(INSTANCE)
+            client.records(1)
+            client.writer.write(frame(RECORDS, 2, bytes(100))[:50])
+            await client.ack(1)
+            assert await client.closed()
+            # Whoever is between two frames may be silent for as long as it likes.
+            assert (await idle.hello(OTHER)).last_seq == 0
+
+    run(test())
+    assert (
+        f"pid {os.getpid()} uid {os.getuid()} closed: stopped in the middle of a frame for 0.02 s"
+        in (caplog.text)
+    )
+
+
+def test_a_client_that_waits_for_us_is_not_let_go(tmp_path: Path) -> None:
+    """While the daemon does not read, the rest of a frame cannot be late."""
+    body = Records(traces=encoded(service="x" * MIB)).SerializeToString()
+    count = UNACKED_BYTES_MAX // MIB + 2
+
+    async def test() -> None:
+        async with (
+            sessions(tmp_path, stall_s=0.2) as given,
+            await Client.connect(given.path) as client,
+        ):
+            await client.hello(INSTANCE)
+            given.journal.hold()
+            for seq in range(1, count + 1):
+                client.writer.write(frame(RECORDS, seq, body))
+            await eventually(lambda: under_test(given)._paused, "the daemon to stop reading")
+            assert under_test(given)._splitter.partial
+            assert under_test(given)._stall is None
+            given.journal.release()
+            for seq in range(1, count + 1):
+                await client.ack(seq)
+
+    run(test())
+
+
+def test_a_stop_is_announced_and_answers_what_is_due(tmp_path: Path) -> None:
+    """CONTROL comes at once, the ACKs that are due follow, what comes later is not looked at."""
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
+            await client.hello(INSTANCE)
+            given.journal.hold()
+            client.records(1, encoded())
+            await eventually(lambda: given.journal.held == 1, "the step to be under way")
+            draining = asyncio.create_task(given.registry.drain())
+            assert (await client.receive())[0] == CONTROL
+            client.records(2, encoded())
+            await client.writer.drain()
+            assert not draining.done()
+            given.journal.release()
+            await client.ack(1)
+            assert await client.closed()
+            await draining
+            assert given.journal.taken == 1
+
+    run(test())
+
+
+def test_there_are_no_more_connections_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One too many is closed at once with a logged reason; a place that is free is given again."""
+    monkeypatch.setattr(session, "CONNECTIONS_MAX", 1)
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            async with await Client.connect(given.path) as first:
+                await first.hello(INSTANCE)
+                async with await Client.connect(given.path) as second:
+                    assert await second.closed()
+                first.records(1)
+                await first.ack(1)
+            await eventually(lambda: given.connections[-1] == 0, "the place to be free")
+            async with await Client.connect(given.path) as third:
+                await third.hello(OTHER)
+
+    run(test())
+    assert "closed: more than 1 connections" in caplog.text
+
+
+def let_everybody_in(path: Path) -> None:
+    """Let any user connect who is in the socket's directory."""
+    path.parent.chmod(0o755)
+    path.chmod(0o666)
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from sidespan.v1.recorder_pb2 import Hello, Nack
+from tests.frame_client import HELLO, FrameClient
+
+os.chdir(sys.argv[1])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+with FrameClient(Path("ingest.sock")) as client:
+    hello = Hello(
+        instance_id=bytes.fromhex(sys.argv[2]), protocol_version_min=1, protocol_version_max=1
+    )
+    client.send(HELLO, 0, hello.SerializeToString())
+    nack = client.nack(0)
+    assert client.closed()
+    print(Nack.Code.Name(nack.code), nack.text)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [False, True], ids=["a connection", "a row"])
+def test_an_instance_belongs_to_its_user(tmp_path: Path, known: bool) -> None:  # noqa: FBT001
+    """Another uid is refused, whether the instance is connected now or has been before."""
+    require(os.geteuid() == 0, "root", "run as root, so that the test can be another user")
+
+    async def other_user() -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", AS_NOBODY, str(tmp_path), INSTANCE.hex()),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode()
+
+    async def test() -> None:
+        async with sessions(tmp_path) as given:
+            let_everybody_in(given.path)
+            client = await Client.connect(given.path)
+            await client.hello(INSTANCE)
+            if known:
+                client.records(1)
+                await client.ack(1)
+                client.writer.write_eof()
+                assert await client.closed()
+            said = await other_user()
+            assert said == "PERMISSION_DENIED this instance id belongs to another user\n"
+            if not known:
+                client.records(1)
+                await client.ack(1)
+            client.writer.close()
 
     run(test())

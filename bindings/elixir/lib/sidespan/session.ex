@@ -274,21 +274,21 @@ defmodule Sidespan.Session do
     }
   end
 
-  defp next_frame(%{sent_bytes: sent_bytes} = session) do
+  # The first frame that is due, or `nil` when there is none or no room for it yet.
+  defp next_frame(session) do
     case :queue.out(session.unsent) do
       {{:value, frame}, rest} ->
         if fits?(session, byte_size(frame.payload)), do: {frame, %{session | unsent: rest}}
 
       {:empty, _} ->
-        # At once while nothing is under way, else in batches: quick when idle, large under load.
-        if session.waiting_bytes > 0 and
-             (sent_bytes == 0 or
-                (session.waiting_bytes >= session.batch_bytes_max and
-                   fits?(session, session.batch_bytes_max))) do
-          make_frame(session)
-        end
+        if due?(session), do: session |> make_frame() |> next_frame()
     end
   end
+
+  # At once while nothing is under way, else in batches: quick when idle, large under load.
+  defp due?(%{waiting_bytes: 0}), do: false
+  defp due?(%{sent_bytes: 0}), do: true
+  defp due?(session), do: session.waiting_bytes >= session.batch_bytes_max
 
   defp fits?(%{sent_bytes: 0}, _bytes), do: true
   defp fits?(session, bytes), do: session.sent_bytes + bytes <= session.window_bytes
@@ -299,13 +299,13 @@ defmodule Sidespan.Session do
     payload = Wire.records(seq, session.resource, session.scope, spans)
     frame = %{seq: seq, payload: payload, spans: length(spans), bytes: bytes, tag: tag}
 
-    {frame,
-     %{
-       session
-       | waiting: waiting,
-         waiting_bytes: session.waiting_bytes - bytes,
-         next_seq: seq + 1
-     }}
+    %{
+      session
+      | unsent: :queue.in(frame, session.unsent),
+        waiting: waiting,
+        waiting_bytes: session.waiting_bytes - bytes,
+        next_seq: seq + 1
+    }
   end
 
   defp gather(waiting, bytes_max) do

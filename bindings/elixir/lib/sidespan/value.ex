@@ -22,7 +22,7 @@ defmodule Sidespan.Value do
   @spec key_value(term(), term()) :: {binary(), binary()}
   def key_value(key, value) do
     key = key(key)
-    {key, <<delimited(0x0A, key)::binary, delimited(0x12, any_value(value))::binary>>}
+    {key, pair(key, any_value(value))}
   end
 
   @doc "Returns an encoded AnyValue of about `value_bytes_max`; never raises."
@@ -181,7 +181,7 @@ defmodule Sidespan.Value do
   defp put_pairs(rest, size, _depth, {bytes, items} = left, acc)
        when (bytes <= 0 or items <= 0) and rest not in [:none, []] do
     {note, left} = put_text("<some of #{size} left out>", bytes_for_note(left))
-    {delimited(0x32, <<acc::binary, pair("…", note)::binary>>), left}
+    {delimited(0x32, <<acc::binary, delimited(0x0A, pair("…", note))::binary>>), left}
   end
 
   defp put_pairs({key, value, iterator}, size, depth, left, acc) do
@@ -199,10 +199,14 @@ defmodule Sidespan.Value do
   defp put_pair(key, value, depth, left) do
     key = key(key)
     {encoded, left} = encode(value, depth - 1, left |> spend_item() |> spend(byte_size(key)))
-    {pair(key, encoded), left}
+    {delimited(0x0A, pair(key, encoded)), left}
   end
 
-  defp pair(key, value), do: delimited(0x0A, delimited(0x0A, key) <> delimited(0x12, value))
+  defp pair(key, value) when byte_size(key) < 0x80 and byte_size(value) < 0x80 do
+    <<0x0A, byte_size(key), key::binary, 0x12, byte_size(value), value::binary>>
+  end
+
+  defp pair(key, value), do: delimited(0x0A, key) <> delimited(0x12, value)
 
   defp spend({bytes, items}, size), do: {bytes - size, items}
   defp spend_item({bytes, items}), do: {bytes, items - 1}

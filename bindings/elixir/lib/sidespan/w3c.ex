@@ -103,8 +103,8 @@ defmodule Sidespan.W3C do
     )
   end
 
-  # Optional whitespace is space and tab, nothing else.
-  defp trim(text), do: :string.trim(text, :both, ~c" \t")
+  # Optional whitespace is space and tab, nothing else; the text need not be UTF-8.
+  defp trim(text), do: Regex.replace(~r/\A[ \t]+|[ \t]+\z/, text, "")
 
   defp rest_allowed?(0, rest), do: rest == ""
   defp rest_allowed?(_later, rest), do: rest == "" or match?("-" <> _, rest)

@@ -47,7 +47,25 @@ type keyValue struct {
 	Value anyValue `json:"value"`
 }
 
+type remote struct {
+	TraceID    string `json:"traceId"`
+	TraceState string `json:"traceState"`
+	Flags      uint32 `json:"flags"`
+}
+
+// Returns the context of a span of elsewhere.
+func (r remote) context(spanID string) trace.SpanContext {
+	return trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID:    must(trace.TraceIDFromHex(r.TraceID)),
+		SpanID:     must(trace.SpanIDFromHex(spanID)),
+		TraceFlags: trace.TraceFlags(r.Flags & 1),
+		TraceState: must(trace.ParseTraceState(r.TraceState)),
+		Remote:     true,
+	})
+}
+
 type givenSpan struct {
+	remote
 	SpanID       string     `json:"spanId"`
 	ParentSpanID string     `json:"parentSpanId"`
 	Name         string     `json:"name"`
@@ -61,9 +79,8 @@ type givenSpan struct {
 		Attributes []keyValue `json:"attributes"`
 	} `json:"events"`
 	Links []struct {
-		TraceID    string     `json:"traceId"`
+		remote
 		SpanID     string     `json:"spanId"`
-		TraceState string     `json:"traceState"`
 		Attributes []keyValue `json:"attributes"`
 	} `json:"links"`
 	Status struct {
@@ -202,14 +219,11 @@ func start(ctx context.Context, tracer trace.Tracer, given givenSpan) trace.Span
 		trace.WithTimestamp(timeOf(given.Start)),
 	}
 	for _, link := range given.Links {
-		linked := trace.NewSpanContext(trace.SpanContextConfig{
-			TraceID:    must(trace.TraceIDFromHex(link.TraceID)),
-			SpanID:     must(trace.SpanIDFromHex(link.SpanID)),
-			TraceState: must(trace.ParseTraceState(link.TraceState)),
-			Remote:     true,
-		})
-		options = append(options, trace.WithLinks(
-			trace.Link{SpanContext: linked, Attributes: attributesOf(link.Attributes)}))
+		linked := trace.Link{
+			SpanContext: link.context(link.SpanID),
+			Attributes:  attributesOf(link.Attributes),
+		}
+		options = append(options, trace.WithLinks(linked))
 	}
 	_, span := tracer.Start(ctx, given.Name, options...)
 	for _, event := range given.Events {
@@ -246,9 +260,11 @@ func main() {
 	started := map[string]trace.Span{}
 	ids := map[string][]string{}
 	for _, given := range scopeSpans.Spans {
-		within := ctx
+		var within context.Context
 		if parent := started[given.ParentSpanID]; parent != nil {
 			within = trace.ContextWithSpan(ctx, parent)
+		} else {
+			within = trace.ContextWithRemoteSpanContext(ctx, given.context(given.ParentSpanID))
 		}
 		span := start(within, tracer, given)
 		started[given.SpanID] = span
@@ -259,7 +275,9 @@ func main() {
 		started[given.SpanID].End(trace.WithTimestamp(timeOf(given.End)))
 	}
 
-	_ = provider.ForceFlush(ctx)
+	if err := provider.ForceFlush(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	printed := map[string]any{"answers": exporter.answers, "ids": ids}
 	if err := json.NewEncoder(os.Stdout).Encode(printed); err != nil {
 		log.Fatal(err)

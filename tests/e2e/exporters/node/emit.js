@@ -35,21 +35,21 @@ function timeOf(unixNano) {
   return [Number(BigInt(unixNano) / second), Number(BigInt(unixNano) % second)];
 }
 
+// The context of a span of elsewhere.
+function remote({ traceId, flags, traceState }, spanId) {
+  const state = createTraceState(traceState);
+  return { traceId, spanId, traceFlags: flags & 1, isRemote: true, traceState: state };
+}
+
 function linkOf(link) {
-  const { traceId, spanId } = link;
-  const traceState = createTraceState(link.traceState);
-  const context = { traceId, spanId, traceFlags: 0, isRemote: true, traceState };
-  return { context, attributes: attributesOf(link.attributes) };
+  return { context: remote(link, link.spanId), attributes: attributesOf(link.attributes) };
 }
 
 // What the exporter needs beside its variables is what a socket needs.
 function stock(protocol, socket) {
   const { OTLPTraceExporter } = require(PACKAGES[protocol]);
   if (!socket) return new OTLPTraceExporter();
-  return new OTLPTraceExporter({
-    url: 'http://localhost/v1/traces',
-    httpAgentOptions: { socketPath: socket, keepAlive: true },
-  });
+  return new OTLPTraceExporter({ httpAgentOptions: { socketPath: socket, keepAlive: true } });
 }
 
 // Notes what the stock exporter behind it answers.
@@ -80,15 +80,15 @@ async function main() {
 
   const started = new Map();
   for (const given of spans) {
-    const parent = started.get(given.parentSpanId);
+    const parent =
+      started.get(given.parentSpanId) ?? trace.wrapSpanContext(remote(given, given.parentSpanId));
     const options = {
       kind: given.kind - 1,
       attributes: attributesOf(given.attributes),
       links: (given.links ?? []).map(linkOf),
       startTime: timeOf(given.startTimeUnixNano),
     };
-    const context = parent ? trace.setSpan(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-    const span = tracer.startSpan(given.name, options, context);
+    const span = tracer.startSpan(given.name, options, trace.setSpan(ROOT_CONTEXT, parent));
     started.set(given.spanId, span);
     for (const event of given.events ?? []) {
       span.addEvent(event.name, attributesOf(event.attributes), timeOf(event.timeUnixNano));

@@ -16,7 +16,15 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 
 FLUSH_MS = 60_000
 
@@ -40,15 +48,20 @@ def attributes_of(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {pair["key"]: value_of(pair["value"]) for pair in pairs}
 
 
-def link_of(link: dict[str, Any]) -> Link:
-    """Return a link to a span of elsewhere."""
-    context = SpanContext(
-        int(link["traceId"], 16),
-        int(link["spanId"], 16),
+def remote(given: dict[str, Any], span_id: str) -> SpanContext:
+    """Return the context of a span of elsewhere."""
+    return SpanContext(
+        int(given["traceId"], 16),
+        int(given[span_id], 16),
         is_remote=True,
-        trace_state=TraceState.from_header([link["traceState"]]),
+        trace_flags=TraceFlags(given["flags"] & 1),
+        trace_state=TraceState.from_header([given["traceState"]]),
     )
-    return Link(context, attributes_of(link["attributes"]))
+
+
+def link_of(link: dict[str, Any]) -> Link:
+    """Return a link as the SDK takes it."""
+    return Link(remote(link, "spanId"), attributes_of(link["attributes"]))
 
 
 class Recording(SpanExporter):
@@ -103,12 +116,14 @@ def main() -> None:
     provider.add_span_processor(BatchSpanProcessor(recording))
     tracer = provider.get_tracer(scope_spans["scope"]["name"], scope_spans["scope"]["version"])
 
-    started = {}
+    started: dict[str, trace.Span] = {}
     for given in scope_spans["spans"]:
-        parent = started.get(given.get("parentSpanId"))
+        parent = started.get(given["parentSpanId"])
+        if parent is None:
+            parent = trace.NonRecordingSpan(remote(given, "parentSpanId"))
         span = started[given["spanId"]] = tracer.start_span(
             given["name"],
-            context=trace.set_span_in_context(parent) if parent else None,
+            context=trace.set_span_in_context(parent),
             kind=SpanKind(given["kind"] - 1),
             links=[link_of(link) for link in given.get("links", ())],
             attributes=attributes_of(given.get("attributes", ())),

@@ -1,0 +1,76 @@
+"""The real doors on a real journal, where admission answers as told."""
+
+import functools
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sidespand.admission import OtlpAdmission
+from sidespand.config import Address
+from sidespand.errors import Refused
+from sidespand.limits import MESSAGE_BYTES_MAX
+from sidespand.model import Admitted, Kind
+from sidespand.receiver.grpc_door import GrpcDoor
+from sidespand.receiver.http_door import HttpDoor
+from sidespand.receiver.intake import Intake
+from sidespand.receiver.listener import UnixPath
+from sidespand.telemetry import Telemetry
+from tests.e2e.exporters.programs import Exporter
+from tests.journals import opened
+
+
+class ScriptedAdmission:
+    """Admits what the daemon admits, after what it is told to say. Implements ``ports.Admission``.
+
+    Args:
+        script: One step a request. A refusal is raised; text is why some item of it was refused.
+            Afterwards the last step is repeated.
+    """
+
+    def __init__(self, *script: Refused | str) -> None:
+        self._script = deque(script)
+        self._admission = OtlpAdmission()
+        self.attempts_s: list[float] = []
+
+    def admit(self, kind: Kind, body: bytes) -> Admitted:
+        """Do the next step."""
+        self.attempts_s.append(time.monotonic())
+        step = self._script.popleft() if len(self._script) > 1 else self._script[0]
+        if isinstance(step, Refused):
+            raise step
+        admitted = self._admission.admit(kind, body)
+        return replace(admitted, rejected_items=1 if step else 0, rejected_reason=step)
+
+
+@asynccontextmanager
+async def answering(
+    exporter: Exporter, admission: ScriptedAdmission, root: Path, port: int = 0
+) -> AsyncIterator[int]:
+    """Yield the port of the door that ``exporter`` speaks to; the store is ``root/data``.
+
+    Args:
+        exporter: Who will come.
+        admission: What it is told.
+        root: A directory of its own that exists.
+        port: Of this host; 0 for any.
+    """
+    path, address = UnixPath(root / "door.sock"), Address("127.0.0.1", port)
+    telemetry = Telemetry()
+    async with opened(root / "data") as store:
+        intake = Intake(admission, store, telemetry)
+        close: Callable[[], Awaitable[None]]
+        if exporter.protocol == "grpc":
+            grpc_door = GrpcDoor(intake, MESSAGE_BYTES_MAX)
+            close = functools.partial(grpc_door.close, 0)
+            bound = await grpc_door.open(path, address)
+        else:
+            http_door = HttpDoor(intake, telemetry, lambda: True, MESSAGE_BYTES_MAX)
+            close = http_door.close
+            bound = await http_door.open(path, address)
+        try:
+            yield bound
+        finally:
+            await close()
