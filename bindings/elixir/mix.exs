@@ -11,6 +11,8 @@ defmodule Sidespan.MixProject do
       description: "Spans from Elixir to Sidespan, the flight recorder for AI agents",
       deps: [],
       elixirc_paths: elixirc_paths(Mix.env()),
+      # Tests implement protocols of their own.
+      consolidate_protocols: Mix.env() != :test,
       package: [licenses: ["MIT"], links: %{}, files: ~w(lib mix.exs .formatter.exs README.md)]
     ]
   end

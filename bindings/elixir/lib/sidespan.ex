@@ -40,7 +40,6 @@ defmodule Sidespan do
   """
 
   alias Sidespan.{Buffer, Context, FinishedTrace, OpenSpans, Propagation, Recorder, Runtime}
-  alias Sidespan.Settings
 
   @typedoc "The result of a block or function that was passed in."
   @type result :: term()
@@ -54,7 +53,13 @@ defmodule Sidespan do
         ...
       end
   """
-  defmacro trace(name, options \\ [], do: block) do
+  defmacro trace(name, block) do
+    {block, options} = Keyword.pop!(block, :do)
+    around(quote(do: Sidespan.enter_trace(unquote(name), unquote(options))), block)
+  end
+
+  @doc "See `trace/2`."
+  defmacro trace(name, options, do: block) do
     around(quote(do: Sidespan.enter_trace(unquote(name), unquote(options))), block)
   end
 
@@ -68,24 +73,32 @@ defmodule Sidespan do
       Sidespan.span ctx, "plan" do ... end
       Sidespan.span ctx, "plan", kind: :client do ... end
   """
-  defmacro span(name, do: block) do
-    around(quote(do: Sidespan.enter_span(unquote(name), [])), block)
+  defmacro span(name, block) do
+    {block, options} = Keyword.pop!(block, :do)
+    around(quote(do: Sidespan.enter_span(unquote(name), unquote(options))), block)
   end
 
   @doc "See `span/2`."
-  defmacro span(name_or_context, options_or_name, do: block) do
-    around(
-      quote(do: Sidespan.enter_span(unquote(name_or_context), unquote(options_or_name))),
-      block
-    )
+  defmacro span(name_or_context, options_or_name, block) do
+    case Keyword.pop!(block, :do) do
+      {block, []} ->
+        around(
+          quote(do: Sidespan.enter_span(unquote(name_or_context), unquote(options_or_name))),
+          block
+        )
+
+      {block, options} ->
+        around(enter_quoted(name_or_context, options_or_name, options), block)
+    end
   end
 
   @doc "See `span/2`."
   defmacro span(context, name, options, do: block) do
-    around(
-      quote(do: Sidespan.enter_span(unquote(context), unquote(name), unquote(options))),
-      block
-    )
+    around(enter_quoted(context, name, options), block)
+  end
+
+  defp enter_quoted(context, name, options) do
+    quote(do: Sidespan.enter_span(unquote(context), unquote(name), unquote(options)))
   end
 
   defp around(enter, block) do
@@ -242,17 +255,8 @@ defmodule Sidespan do
   """
   @spec init(keyword()) :: :ok
   def init(options \\ []) do
-    settings = Settings.new(options)
-    Recorder.stop(settings.exit_timeout_ms)
-
-    unless Settings.disabled?() do
-      _ = Supervisor.start_child(Sidespan.Supervisor, Recorder.child_spec(settings))
-    end
-
+    with {:ok, _} <- Application.ensure_all_started(:sidespan), do: Recorder.start(options)
     :ok
-  catch
-    # The application does not run.
-    :exit, _ -> :ok
   end
 
   @doc """

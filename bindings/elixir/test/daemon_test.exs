@@ -124,6 +124,7 @@ defmodule Sidespan.DaemonTest do
       end)
 
     assert_receive :open
+    :ok = Sidespan.Watch.settle(5_000)
     Process.exit(pid, :kill)
     wait_until(fn -> Sidespan.status().acked == 1 end, "the span")
     RealDaemon.stop(node, port)

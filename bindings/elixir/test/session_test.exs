@@ -17,7 +17,7 @@ defmodule Sidespan.SessionTest do
     session
   end
 
-  defp filled(session, numbers), do: Enum.reduce(numbers, session, &Session.put(&2, span(&1)))
+  defp filled(session, numbers), do: Session.put(session, Enum.map(numbers, &span/1))
 
   test "HELLO names the instance, version 1, the library and what is decided" do
     {_, <<1, 0::64, hello::binary>>} = Session.hello(session())
@@ -42,7 +42,7 @@ defmodule Sidespan.SessionTest do
   test "frames stay within 256 KiB and the window, and a span that is larger travels alone" do
     large = <<0x2A, Sidespan.Protobuf.varint(300_000)::binary, 0::size(300_000)-unit(8)>>
     session = filled(ready(), 1..5_000)
-    session = session |> Session.put(large) |> filled(5_001..5_002)
+    session = session |> Session.put([large]) |> filled(5_001..5_002)
     session = drain(session, fn payload -> assert in_bounds?(payload) end)
     assert Session.idle?(session)
   end

@@ -12,4 +12,7 @@ for name <- ~w(SIDESPAN_SERVICE OTEL_SERVICE_NAME SIDESPAN_SOCKET SIDESPAN_DISAB
   System.delete_env(name)
 end
 
+# Tests look at what is logged: nothing.
+{:ok, _} = Application.ensure_all_started(:logger)
+
 ExUnit.start(exclude: if(present?, do: [], else: [:daemon]))

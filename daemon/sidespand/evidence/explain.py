@@ -79,7 +79,7 @@ def _meaning(verdict: Verdict) -> str:
     if verdict.path and verdict.strength is Strength.CRYPTOGRAPHIC:
         earlier, later = ("a", "b") if verdict.verdict is Answer.BEFORE else ("b", "a")
         return f"{earlier} was fixed before {later} was, whatever the clocks said"
-    if any(step.earlier.moment is Moment.END for step in verdict.path):
+    if verdict.path and verdict.path[0].rule == "span":
         return f"{meaning}, and the earlier one was over by then"
     return meaning
 

@@ -34,12 +34,14 @@ class Ordering:
 
     Args:
         placed: The items.
-        violations: Codes of what kept them from the order of their HLC: ``edge-hlc-inversion``,
-            ``cycle``.
+        by_hlc: The HLC alone gives the same order. It does not where a merge was refused or a
+            clock's rules were broken.
+        circular: Some of them stand in or behind a circle of the evidence; those come last.
     """
 
     placed: Sequence[Placed]
-    violations: Sequence[str]
+    by_hlc: bool
+    circular: bool
 
 
 def order(comparer: Comparer, trace_id: bytes) -> Ordering:
@@ -67,12 +69,8 @@ def order(comparer: Comparer, trace_id: bytes) -> Ordering:
                 strength = comparer.compare(placed[-1].item, item, About.COMMIT).strength
             placed.append(Placed(item, strength))
     keys = [display_key(evidence, record) for record in sequence if record.leaf in wanted]
-    violations = []
-    if keys != sorted(keys):
-        violations.append("edge-hlc-inversion")
-    if any(record.leaf in wanted for record in circular):
-        violations.append("cycle")
-    return Ordering(tuple(placed), tuple(violations))
+    in_circle = any(record.leaf in wanted for record in circular)
+    return Ordering(tuple(placed), by_hlc=keys == sorted(keys), circular=in_circle)
 
 
 def commit_order(evidence: Evidence) -> tuple[list[Record], list[Record]]:

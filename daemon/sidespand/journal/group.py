@@ -84,10 +84,6 @@ class Group:
             )
         self.outcomes.append((pending, receipt))
 
-    def add_control(self, sealed: Sealed) -> None:
-        """Stamp a record of the recorder's own."""
-        self.draft.stamp(sealed, 0, 0)
-
     @property
     def writes(self) -> bool:
         """Whether there is anything to commit."""

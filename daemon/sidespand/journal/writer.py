@@ -34,6 +34,7 @@ from sidespand.model import Peer
 _log = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _NS = 1_000_000_000
+_READERS_CHECK_NS = 1 * _NS
 # Trimming, or another program, makes room again; any other error is the disk's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -107,6 +108,7 @@ class JournalWriter:
         # The open segment may hold what nobody was told of: nothing more is written to it.
         self._spoiled = False
         self._born_ns = clock.boottime_ns()
+        self._readers_checked_ns = self._born_ns
         self._failures = 0
         self._crowded = False
         self._closing = threading.Event()
@@ -144,11 +146,17 @@ class JournalWriter:
             try:
                 if pendings:
                     self._commit(pendings)
-                elif going:
-                    self._segment.check_readers()
+                self._check_readers()
             except Exception as error:
                 # Were this thread to end, every sender would wait for ever.
                 self._fail(pendings, error)
+
+    def _check_readers(self) -> None:
+        # A reader that died keeps pages from being used again.
+        now_ns = self._clock.boottime_ns()
+        if now_ns - self._readers_checked_ns >= _READERS_CHECK_NS:
+            self._readers_checked_ns = now_ns
+            self._segment.check_readers()
 
     def _take(self) -> tuple[list[Pending], bool]:
         try:

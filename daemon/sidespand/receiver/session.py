@@ -283,11 +283,16 @@ class IngestConnection(asyncio.Protocol):
                 code=refusal.nack_code, text=refusal.text, retry_after_ms=refusal.retry_after_ms
             )
             self._send(FrameType.NACK, seq, nack.SerializeToString())
+            decided = not refusal.retry_after_ms
         else:
             self._send(FrameType.ACK, seq, ack_of(accepted).SerializeToString())
+            decided = True
         finally:
             self._unacked_bytes -= _cost_bytes(body)
             self._regulate()
+        if decided:
+            # The store may forget an idle instance; this connection knows where it goes on.
+            self._acked_seq = max(self._acked_seq, seq)
 
     async def _decide(self, body: bytes | TooLarge, step: SessionStep) -> Accepted:
         intake = self._registry.intake

@@ -18,7 +18,7 @@ from sidespand.receiver.http_door import HttpDoor
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import UnixPath
 from sidespand.telemetry import Telemetry
-from tests.e2e.exporters.programs import Exporter
+from tests.e2e.exporters.programs import Emitted, Exporter, emit
 from tests.journals import opened
 
 
@@ -74,3 +74,19 @@ async def answering(
             yield bound
         finally:
             await close()
+
+
+async def told(
+    exporter: Exporter, root: Path, *script: Refused | str
+) -> tuple[Emitted, list[float]]:
+    """Return what an exporter said that was answered by ``script``, and when its requests came.
+
+    Args:
+        exporter: It sends one batch.
+        root: A directory of its own that exists; the store is ``root/data``.
+        script: As in ``ScriptedAdmission``.
+    """
+    admission = ScriptedAdmission(*script)
+    async with answering(exporter, admission, root) as port:
+        emitted = await emit(exporter, port)
+    return emitted, admission.attempts_s

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sidespand.errors import Refused, TooLarge, Unavailable
+from sidespand.errors import TooLarge, Unavailable
 from sidespand.model import Kind
 from tests.daemon import running
 from tests.doors import TCP_FLAGS, ports
-from tests.e2e.exporters.answerer import ScriptedAdmission, answering
-from tests.e2e.exporters.programs import EXPORTERS, LANGUAGES, Exporter, emit, install
+from tests.e2e.exporters.answerer import ScriptedAdmission, answering, told
+from tests.e2e.exporters.programs import EXPORTERS, LANGUAGES, RUN_S_MAX, Exporter, emit, install
 from tests.journals import records_of
 
 PAGE = Path(__file__).parents[3] / "docs/otlp.md"
@@ -64,23 +64,15 @@ def stored(root: Path) -> int:
     return sum(one.header.kind is Kind.SPANS for one in records_of(root / "data"))
 
 
-async def told(exporter: Exporter, root: Path, *script: Refused | str) -> tuple[bool, list[float]]:
-    """Return what the exporter told its SDK, and when it came; what it told must be true."""
-    admission = ScriptedAdmission(*script)
-    async with answering(exporter, admission, root) as port:
-        emitted = await emit(exporter, port)
-    return emitted.ok, admission.attempts_s
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_who_comes_back_when_told_to_wait(language: str, tmp_path: Path) -> None:
     """After UNAVAILABLE or 503 with a delay the batch comes once more, no earlier, or is lost."""
 
     async def attempt(exporter: Exporter, root: Path) -> str:
         refusal = Unavailable("the disk is full", retry_after_ms=int(DELAY_S * 1000))
-        ok, attempts_s = await told(exporter, root, refusal, "")
-        assert ok == bool(stored(root))
-        if not ok:
+        emitted, attempts_s = await told(exporter, root, refusal, "")
+        assert emitted.ok == bool(stored(root))
+        if not emitted.ok:
             assert len(attempts_s) == 1
             return LOST
         first_s, second_s = attempts_s
@@ -99,7 +91,8 @@ def test_who_outlives_a_restart(language: str, tmp_path: Path) -> None:
             going.setblocking(False)
             port = going.getsockname()[1]
             emitting = asyncio.create_task(emit(exporter, port))
-            connection, _ = await asyncio.get_running_loop().sock_accept(going)
+            async with asyncio.timeout(RUN_S_MAX):
+                connection, _ = await asyncio.get_running_loop().sock_accept(going)
             # A process that is killed with unread bytes resets its connections.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
@@ -116,8 +109,8 @@ def test_what_is_too_large_is_lost(language: str, tmp_path: Path) -> None:
     """After RESOURCE_EXHAUSTED or 413 nothing is stored, however often the batch comes."""
 
     async def attempt(exporter: Exporter, root: Path) -> str:
-        ok, attempts_s = await told(exporter, root, TooLarge("over the limit"))
-        assert (ok, stored(root)) == (False, 0)
+        emitted, attempts_s = await told(exporter, root, TooLarge("over the limit"))
+        assert (emitted.ok, stored(root)) == (False, 0)
         return LOST if len(attempts_s) == 1 else f"lost after {len(attempts_s)} requests"
 
     assert happened(language, attempt, tmp_path) == documented("too large", language)
@@ -148,11 +141,11 @@ def test_a_partial_success_is_not_sent_again(language: str, tmp_path: Path) -> N
     """What was stored comes once; some exporters tell the SDK that the batch failed."""
 
     async def attempt(exporter: Exporter, root: Path) -> str:
-        ok, attempts_s = await told(
+        emitted, attempts_s = await told(
             exporter, root, "1 of 6 refused; the first: span_id has 0 bytes"
         )
         assert (len(attempts_s), stored(root)) == (1, 1)
-        return "success" if ok else "error"
+        return "success" if emitted.ok else "error"
 
     assert happened(language, attempt, tmp_path) == documented("partial success", language)
 
@@ -163,8 +156,8 @@ def test_how_often_a_batch_comes_until_it_is_lost(language: str, tmp_path: Path)
     """A refusal that stays ends in loss after the documented number of requests."""
 
     async def attempt(exporter: Exporter, root: Path) -> str:
-        ok, attempts_s = await told(exporter, root, Unavailable("the disk is full"))
-        assert (ok, stored(root)) == (False, 0)
+        emitted, attempts_s = await told(exporter, root, Unavailable("the disk is full"))
+        assert (emitted.ok, stored(root)) == (False, 0)
         return str(len(attempts_s))
 
     ranges = documented("requests until lost", language)

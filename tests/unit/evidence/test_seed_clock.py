@@ -29,9 +29,13 @@ def test_local_events(current: Hlc, now: int, expected: Hlc) -> None:
 
 @pytest.mark.parametrize(
     ("local", "remote", "now", "expected"),
-    [(Hlc(2000, 3), Hlc(2000, 7), 2000, Hlc(2000, 8)), (Hlc(2001, 3), Hlc(2000, 7), 2000, Hlc(2001, 4)),
-     (Hlc(2000, 3), Hlc(2001, 7), 2000, Hlc(2001, 8)), (Hlc(2000, 3), Hlc(2000, 7), 2001, Hlc(2001, 0))],
-)  # fmt: skip
+    [
+        (Hlc(2000, 3), Hlc(2000, 7), 2000, Hlc(2000, 8)),
+        (Hlc(2001, 3), Hlc(2000, 7), 2000, Hlc(2001, 4)),
+        (Hlc(2000, 3), Hlc(2001, 7), 2000, Hlc(2001, 8)),
+        (Hlc(2000, 3), Hlc(2000, 7), 2001, Hlc(2001, 0)),
+    ],
+)
 def test_merges(local: Hlc, remote: Hlc, now: int, expected: Hlc) -> None:
     """The seed's golden merge and its three other branches."""
     assert hlc.merge(local, remote, now) == expected

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -20,6 +21,7 @@ from sidespand.journal.reader import JournalReader
 from sidespand.limits import KIB, MIB
 from sidespand.model import Kind
 from tests.clocks import ManualClock
+from tests.unit.journal import lives
 from tests.unit.journal.faults import file_size_limit
 from tests.unit.journal.lives import (
     Life,
@@ -365,6 +367,9 @@ def test_a_smaller_segment_size_takes_effect_at_the_next_roll(
     monkeypatch.setattr(opening, "SEGMENT_MAP_SLACK_BYTES", MIB)
     with living(tmp_path, segment_bytes=8 * MIB) as life:
         life.append(content(bytes(4 * MIB)))
+    # More than finds room in the pages that earlier commits freed.
+    wordy = replace(lives.IDENTITY, deployment_ref="x" * 40_000)
+    monkeypatch.setattr(lives, "IDENTITY", wordy)
     with living(tmp_path, segment_bytes=MIB) as life:
         life.append(content(b"one"))
         life.append(content(b"two"))

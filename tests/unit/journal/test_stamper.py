@@ -114,11 +114,11 @@ def test_a_wall_that_stepped_back_does_not_take_the_clock_along() -> None:
 def test_a_record_that_would_overflow_is_carried_before_it_is_stamped() -> None:
     """All items of a record share one wall, also at the end of the logical part."""
     clock = ManualClock()
-    full = Hlc(START_WALL_NS, LOGICAL_MAX - 2)
-    head = Head(1, LINEAGE, 1, 1, 0, 0, full, 0, 0, bytes(16), bytes(16), ())
+    nearly_full = Hlc(START_WALL_NS, LOGICAL_MAX - 4)
+    head = Head(1, LINEAGE, 1, 1, 0, 0, nearly_full, 0, 0, bytes(16), bytes(16), ())
     draft = stamped(head, clock, content(b"a", 2), content(b"b", 3))
     first, second = decoded(draft.values)
-    assert first.header.stamp == Hlc(START_WALL_NS, LOGICAL_MAX - 1)
+    assert first.header.stamp == Hlc(START_WALL_NS, LOGICAL_MAX - 3)
     assert second.header.stamp == Hlc(START_WALL_NS + 1, 0)
     assert draft.head().stamp == Hlc(START_WALL_NS + 1, 2)
 
@@ -127,6 +127,7 @@ def test_a_record_that_would_overflow_is_carried_before_it_is_stamped() -> None:
     ("lead_ns", "logical", "flag"),
     [
         (-(10**9), 5, Flag.MERGED),
+        (0, 0, Flag.MERGED),
         (0, 9, Flag.MERGED),
         (HLC_MERGE_AHEAD_NS_MAX, LOGICAL_MAX, Flag.MERGED),
         (HLC_MERGE_AHEAD_NS_MAX + 1, 0, Flag.MERGE_REJECTED),

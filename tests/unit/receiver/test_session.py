@@ -189,10 +189,15 @@ def test_what_a_lost_connection_has_under_way_is_waited_for_too(tmp_path: Path) 
     async def test() -> None:
         async with sessions(tmp_path) as given:
             given.journal.hold()
-            async with await Client.connect(given.path) as older:
-                await older.hello(INSTANCE)
-                older.records(1, encoded())
-                await eventually(lambda: given.journal.held == 1, "the step to be under way")
+            older = await Client.connect(given.path)
+            older.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            older.greet(INSTANCE)
+            older.records(1, encoded())
+            await eventually(lambda: given.journal.held == 1, "the step to be under way")
+            connection = under_test(given)
+            # With an answer unread this is a reset, not an end of file.
+            older.writer.transport.abort()
+            await eventually(lambda: connection._lost, "the connection to be lost")
             newer = await Client.connect(given.path)
             newer.greet(INSTANCE)
             await turn(given)

@@ -8,13 +8,15 @@ defmodule Sidespan.Application do
   @impl true
   def start(_type, _arguments) do
     {:ok, supervisor} = Supervisor.start_link([], strategy: :one_for_one, name: Sidespan.Supervisor)
-    if Settings.named?(), do: Sidespan.init()
+    # A script ends in a halt, which stops no application.
+    System.at_exit(fn _status -> Recorder.drain_at_end() end)
+    if Settings.named?(), do: Recorder.start([])
     {:ok, supervisor}
   end
 
   @impl true
   def prep_stop(state) do
-    Recorder.drain(Settings.new([]).exit_timeout_ms)
+    Recorder.drain_at_end()
     state
   end
 end

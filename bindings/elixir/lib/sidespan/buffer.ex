@@ -9,6 +9,7 @@ defmodule Sidespan.Buffer do
   @version Mix.Project.config()[:version]
   @client "sidespan-elixir/#{@version}"
   @reply_timeout_ms Limits.reply_timeout_ms()
+  @batch_spans_max Limits.batch_spans_max()
   @retry_delay_ms_first Limits.retry_delay_ms_first()
   @retry_delay_ms_max Limits.retry_delay_ms_max()
   @socket_options [
@@ -124,7 +125,8 @@ defmodule Sidespan.Buffer do
 
   @impl true
   def handle_info({:span, span}, state) do
-    {:noreply, state |> put(1, &Session.put(&1, span)) |> send_frames()}
+    spans = [span | more_spans(@batch_spans_max)]
+    {:noreply, state |> put(length(spans), &Session.put(&1, spans)) |> send_frames()}
   end
 
   def handle_info({:tcp, socket, payload}, %{socket: socket} = state) do
@@ -156,8 +158,16 @@ defmodule Sidespan.Buffer do
   # What belongs to an earlier connection or timer.
   def handle_info(_, state), do: {:noreply, state}
 
-  @impl true
-  def terminate(_reason, _state), do: Runtime.close()
+  # What else has come by now: under load, the work around each span is shared by many.
+  defp more_spans(0), do: []
+
+  defp more_spans(left) do
+    receive do
+      {:span, span} -> [span | more_spans(left - 1)]
+    after
+      0 -> []
+    end
+  end
 
   defp connect(state) do
     with {:ok, path} <- Settings.path(state.settings.address),

@@ -5,7 +5,22 @@ defmodule Sidespan.Recorder do
   use Supervisor
   alias Sidespan.{Buffer, Runtime, Settings, Watch}
 
-  @doc "Starts recording."
+  @doc "Records from here on, unless the environment forbids it; an earlier recorder ends."
+  @spec start(keyword()) :: :ok
+  def start(options) do
+    settings = Settings.new(options)
+    stop(settings.exit_timeout_ms)
+
+    unless Settings.disabled?(),
+      do: Supervisor.start_child(Sidespan.Supervisor, child_spec(settings))
+
+    :ok
+  catch
+    # The application is on its way out.
+    :exit, _ -> :ok
+  end
+
+  @doc "Starts the processes of a recorder."
   @spec start_link(Settings.t()) :: Supervisor.on_start()
   def start_link(settings), do: Supervisor.start_link(__MODULE__, settings, name: __MODULE__)
 
@@ -28,7 +43,8 @@ defmodule Sidespan.Recorder do
       _ = Supervisor.terminate_child(Sidespan.Supervisor, __MODULE__)
     end
 
-    :ok
+    # One that died by itself has left its runtime behind.
+    Runtime.close()
   end
 
   @doc "Sends what is buffered, at most for `timeout_ms`; without a daemon it returns at once."
@@ -40,9 +56,16 @@ defmodule Sidespan.Recorder do
     Runtime.close()
   end
 
+  @doc "Drains as long as the settings allow when the program ends; nothing when nothing is recorded."
+  @spec drain_at_end() :: :ok
+  def drain_at_end do
+    with %{} = runtime <- Runtime.get(), do: drain(runtime.exit_timeout_ms)
+    :ok
+  end
+
   @impl true
   def init(settings) do
-    runtime = Runtime.new(settings.buffer_bytes_max)
+    runtime = Runtime.new(settings.buffer_bytes_max, settings.exit_timeout_ms)
 
     Supervisor.init([{Watch, runtime}, {Buffer, {runtime, settings}}], strategy: :one_for_one)
   end

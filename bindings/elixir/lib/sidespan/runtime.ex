@@ -11,7 +11,7 @@ defmodule Sidespan.Runtime do
   @acked 3
   @dropped 4
 
-  @enforce_keys [:open, :additions, :facts, :counters, :bytes_max]
+  @enforce_keys [:open, :additions, :facts, :counters, :bytes_max, :exit_timeout_ms]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{
@@ -19,12 +19,13 @@ defmodule Sidespan.Runtime do
           additions: :ets.tid(),
           facts: :ets.tid(),
           counters: :atomics.atomics_ref(),
-          bytes_max: pos_integer()
+          bytes_max: pos_integer(),
+          exit_timeout_ms: non_neg_integer()
         }
 
   @doc "Makes a runtime with tables that belong to the calling process."
-  @spec new(pos_integer()) :: t()
-  def new(bytes_max) do
+  @spec new(pos_integer(), non_neg_integer()) :: t()
+  def new(bytes_max, exit_timeout_ms) do
     concurrent = [:public, write_concurrency: true]
 
     %__MODULE__{
@@ -33,7 +34,8 @@ defmodule Sidespan.Runtime do
       additions: :ets.new(:sidespan_additions, [:duplicate_bag | concurrent]),
       facts: :ets.new(:sidespan_facts, [:set, :public, read_concurrency: true]),
       counters: :atomics.new(4, signed: true),
-      bytes_max: bytes_max
+      bytes_max: bytes_max,
+      exit_timeout_ms: exit_timeout_ms
     }
   end
 

@@ -35,8 +35,7 @@ defmodule Sidespan.Server do
 
   @doc false
   defmacro __before_compile__(environment) do
-    for {name, arity} = callback <- @callbacks,
-        Module.defines?(environment.module, callback, :def) do
+    for {name, arity} = callback <- @callbacks, written?(environment.module, callback) do
       [message | rest] = arguments = Macro.generate_arguments(arity, __MODULE__)
 
       quote do
@@ -48,6 +47,14 @@ defmodule Sidespan.Server do
           end)
         end
       end
+    end
+  end
+
+  # Not one of those that `use GenServer` brings; they may not be called with super.
+  defp written?(module, callback) do
+    case Module.get_definition(module, callback) do
+      {_version, :def, meta, _clauses} -> meta[:context] != GenServer
+      _ -> false
     end
   end
 

@@ -63,17 +63,24 @@ defmodule Sidespan.Session do
     %__MODULE__{instance_id: instance_id, resource: resource, scope: scope, client: client}
   end
 
-  @doc "Adds an encoded span."
-  @spec put(t(), binary()) :: t()
-  def put(session, span) do
-    enqueue(session, {:span, span}, byte_size(span) + @span_overhead_bytes)
+  @doc "Adds encoded spans, in their order."
+  @spec put(t(), [binary()]) :: t()
+  def put(session, spans) do
+    {waiting, bytes} =
+      Enum.reduce(spans, {session.waiting, session.waiting_bytes}, fn span, {waiting, bytes} ->
+        size = byte_size(span) + @span_overhead_bytes
+        {:queue.in({{:span, span}, size}, waiting), bytes + size}
+      end)
+
+    %{session | waiting: waiting, waiting_bytes: bytes}
   end
 
   @doc "Adds encoded spans that travel in a frame of their own, whose answer is told to `tag`."
   @spec put_batch(t(), [binary(), ...], tag()) :: t()
   def put_batch(session, spans, tag) do
     bytes = Enum.reduce(spans, 0, &(byte_size(&1) + @span_overhead_bytes + &2))
-    enqueue(session, {:batch, spans, tag}, bytes)
+    waiting = :queue.in({{:batch, spans, tag}, bytes}, session.waiting)
+    %{session | waiting: waiting, waiting_bytes: session.waiting_bytes + bytes}
   end
 
   @doc "Begins on a new connection; returns the HELLO to send."
@@ -108,6 +115,9 @@ defmodule Sidespan.Session do
 
   defp take(%{phase: :ready} = session, payloads) do
     case next_frame(session) do
+      {nil, session} ->
+        {session, Enum.reverse(payloads)}
+
       {frame, session} ->
         sent = %{
           session
@@ -116,9 +126,6 @@ defmodule Sidespan.Session do
         }
 
         take(sent, [frame.payload | payloads])
-
-      nil ->
-        {session, Enum.reverse(payloads)}
     end
   end
 
@@ -266,22 +273,16 @@ defmodule Sidespan.Session do
     }
   end
 
-  defp enqueue(session, entry, bytes) do
-    %{
-      session
-      | waiting: :queue.in({entry, bytes}, session.waiting),
-        waiting_bytes: session.waiting_bytes + bytes
-    }
-  end
-
-  # The first frame that is due, or `nil` when there is none or no room for it yet.
+  # The first frame that is due; `nil` when there is none, or no room for it yet.
   defp next_frame(session) do
     case :queue.out(session.unsent) do
       {{:value, frame}, rest} ->
-        if fits?(session, byte_size(frame.payload)), do: {frame, %{session | unsent: rest}}
+        if fits?(session, byte_size(frame.payload)),
+          do: {frame, %{session | unsent: rest}},
+          else: {nil, session}
 
       {:empty, _} ->
-        if due?(session), do: session |> make_frame() |> next_frame()
+        if due?(session), do: session |> make_frame() |> next_frame(), else: {nil, session}
     end
   end
 

@@ -43,7 +43,7 @@ defmodule Sidespan.Help do
   @doc "Returns a program's (exit status, output) when run in a VM of its own with this library."
   def run_vm(program, environment \\ []) do
     paths = for app <- [:sidespan], do: to_string(:code.lib_dir(app, :ebin))
-    arguments = Enum.flat_map(paths, &["-pa", &1]) ++ ["-e", program]
+    arguments = Enum.flat_map(paths, &["-pa", &1]) ++ ["--app", "sidespan", "-e", program]
     {output, status} = System.cmd("elixir", arguments, env: environment, stderr_to_stdout: true)
     {status, output}
   end

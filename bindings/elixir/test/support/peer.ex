@@ -41,14 +41,24 @@ defmodule Sidespan.Peer do
 
   @impl true
   def init({path, options}) do
-    {:ok, listener} =
-      :gen_tcp.listen(0, [:binary, ifaddr: {:local, path}, packet: 4, active: false])
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, ifaddr: {:local, path}, active: false])
 
     owner = self()
     spawn_link(fn -> accept(listener, owner) end)
     if seed = options[:seed], do: :rand.seed(:exsss, seed)
     reply = options[:reply] || (&default_reply/2)
-    {:ok, %{listener: listener, reply: reply, last_seq: 0, spans: [], heard: [], socket: nil}}
+
+    {:ok,
+     %{
+       listener: listener,
+       reply: reply,
+       last_seq: 0,
+       spans: [],
+       heard: [],
+       socket: nil,
+       instance: nil,
+       input: ""
+     }}
   end
 
   defp accept(listener, owner) do
@@ -67,16 +77,29 @@ defmodule Sidespan.Peer do
   def handle_info({:accepted, socket}, state) do
     if state.socket, do: :gen_tcp.close(state.socket)
     :ok = :inet.setopts(socket, active: true)
-    {:noreply, %{state | socket: socket}}
+    {:noreply, %{state | socket: socket, input: ""}}
   end
 
-  def handle_info({:tcp, socket, payload}, %{socket: socket} = state) do
-    {:noreply, hear(payload, %{state | heard: [payload | state.heard]})}
+  def handle_info({:tcp, socket, bytes}, %{socket: socket} = state) do
+    {:noreply, cut(%{state | input: state.input <> bytes})}
   end
 
   def handle_info(_, state), do: {:noreply, state}
 
-  defp hear(<<1, 0::64, _::binary>>, state), do: answer({:hello, state.last_seq}, [], state)
+  defp cut(%{input: <<size::32, payload::binary-size(size), rest::binary>>} = state) do
+    cut(hear(payload, %{state | input: rest, heard: [payload | state.heard]}))
+  end
+
+  defp cut(state), do: state
+
+  defp hear(<<1, 0::64, hello::binary>>, state) do
+    [{1, instance} | _] = Sidespan.Proto.fields(hello)
+
+    state =
+      if instance == state.instance, do: state, else: %{state | instance: instance, last_seq: 0}
+
+    answer({:hello, state.last_seq}, [], state)
+  end
 
   defp hear(<<2, seq::64, records::binary>>, state) do
     answer({:records, seq}, Sidespan.Proto.spans(records), state)
@@ -119,12 +142,10 @@ defmodule Sidespan.Peer do
 
   defp write(_socket, <<>>), do: :ok
 
+  # A client that has gone hears nothing.
   defp write(socket, bytes) do
-    :ok = :inet.setopts(socket, packet: :raw, nodelay: true)
     size = :rand.uniform(byte_size(bytes))
     <<piece::binary-size(size), rest::binary>> = bytes
-    :ok = :gen_tcp.send(socket, piece)
-    :ok = :inet.setopts(socket, packet: 4)
-    write(socket, rest)
+    with :ok <- :gen_tcp.send(socket, piece), do: write(socket, rest)
   end
 end

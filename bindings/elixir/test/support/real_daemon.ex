@@ -5,7 +5,8 @@ defmodule Sidespan.RealDaemon do
 
   # Ends what it started as soon as nobody holds its standard input any more.
   @keeper ~S"""
-  "$@" >>"$LOG" 2>&1 </dev/null &
+  exec 2>>"$LOG"
+  "$@" >>"$LOG" </dev/null &
   child=$!
   cat >/dev/null
   kill "$child" 2>/dev/null
