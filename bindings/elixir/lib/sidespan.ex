@@ -17,18 +17,18 @@ defmodule Sidespan do
   `trace/2` begins a trace with a span of its own, `span/2` is a step within it. What leaves the
   block (an error, an exit) goes on unchanged and is kept in the span.
 
-  The current span is that of the process. `Sidespan.Task`, `Sidespan.Server` and `Sidespan.Job` carry
-  it to others on this node, `inject/2` and `extract/1` to other programs.
+  The current span is that of the process. `Sidespan.Task`, `Sidespan.Server` and `Sidespan.Job`
+  carry it to others on this node, `inject/2` and `extract/1` to other programs.
 
   ## What the host program may rely on
 
     * Nothing here raises into the program, waits (except `flush/1`, `export/2` and `shutdown/1`,
       which ask to), prints or logs. What went wrong is in `status/0`.
     * Spans wait in a buffer of 8 MiB. What does not fit is dropped and counted, the newest first.
-    * A span belongs to the process that opened it. When that process dies, its open spans end with the
-      status error `process exited: reason`.
-    * Without `init/1`, a configured service or a service in the environment nothing is recorded, and a
-      span costs next to nothing.
+    * A span belongs to the process that opened it. When that process dies, its open spans end
+      with the status error `process exited: reason`.
+    * Without `init/1`, a configured service or a service in the environment nothing is recorded,
+      and a span costs next to nothing.
 
   ## Options of a span
 
@@ -218,7 +218,7 @@ defmodule Sidespan do
   @spec restore_current_context(Context.t() | nil) :: :ok
   defdelegate restore_current_context(context), to: Context, as: :set
 
-  @doc "Writes the current span, or that of a context, into headers or metadata. See `Sidespan.Propagation`."
+  @doc "Returns headers or metadata with the current span in them. See `Sidespan.Propagation`."
   @spec inject(Propagation.carrier(), Context.t() | nil) :: Propagation.carrier()
   def inject(carrier, context \\ Context.current()), do: Propagation.inject(carrier, context)
 

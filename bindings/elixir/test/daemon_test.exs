@@ -104,10 +104,18 @@ defmodule Sidespan.DaemonTest do
     assert results == Enum.to_list(1..2_000)
     assert {:error, :timeout} = Sidespan.flush(10)
     assert Sidespan.status().buffered > 0
+
+    # It has taken everything over and does not hang in a send.
+    wait_until(fn -> message_count(Sidespan.Buffer) == 0 end, "the buffer process")
     RealDaemon.signal(node, "CONT")
     assert :ok = Sidespan.flush(20_000)
     assert %{acked: 2_000, dropped: 0} = Sidespan.status()
     RealDaemon.stop(node, port)
+  end
+
+  defp message_count(name) do
+    {:message_queue_len, count} = Process.info(Process.whereis(name), :message_queue_len)
+    count
   end
 
   test "a process that is killed leaves its spans, closed with the reason", context do

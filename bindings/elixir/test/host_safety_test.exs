@@ -177,7 +177,7 @@ defmodule Sidespan.HostSafetyTest do
     if Process.whereis(Sidespan.Recorder), do: :recorder_there, else: :recorder_gone
   end
 
-  test "an answer that never comes is waited for and then asked for again with the same bytes" do
+  test "whatever is answered, the records are sent again with the same bytes until there is an ack" do
     socket = Path.join(directory(), "s")
     counter = :counters.new(1, [])
 
@@ -189,6 +189,8 @@ defmodule Sidespan.HostSafetyTest do
           1 -> :close
           2 -> [Peer.nack(seq, 3, 5)]
           3 -> [binary_part(Peer.ack(seq), 0, 5)]
+          4 -> [{:raw, <<0x7FFFFFFF::32, 17, 1::64>>}]
+          5 -> [<<99, 0::64>>]
           _ -> [Peer.ack(seq)]
         end
 
@@ -201,7 +203,7 @@ defmodule Sidespan.HostSafetyTest do
     work(1)
     wait_until(fn -> Sidespan.status().acked == 1 end, "the span")
     records = for <<2, _::binary>> = payload <- Peer.heard(peer), do: payload
-    assert length(records) == 4
+    assert length(records) == 6
     assert [_] = Enum.uniq(records)
   end
 

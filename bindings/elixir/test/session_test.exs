@@ -47,6 +47,19 @@ defmodule Sidespan.SessionTest do
     assert Session.idle?(session)
   end
 
+  test "the daemon's own limits are kept where they are lower" do
+    {session, _} = Session.hello(session())
+    # message_bytes_max 500 and unacked_bytes_max 100.
+    answer = Peer.hello_ack(0, <<0x18, 0xF4, 0x03, 0x20, 100>>)
+    {:ok, session, _} = Session.receive_frame(session, answer)
+    session = filled(session, 1..200)
+
+    session = drain(session, fn <<2, _::64, body::binary>> -> assert byte_size(body) <= 500 end)
+
+    assert Session.idle?(session)
+    assert {_, [_only]} = Session.take(filled(session, 1..200))
+  end
+
   defp in_bounds?(payload), do: byte_size(payload) <= 256 * 1024 or length(spans(payload)) == 1
 
   defp drain(session, check) do

@@ -8,11 +8,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from sidespand import hlc
 from sidespand.hlc import Hlc
-from sidespand.model import Edge, Gap, Record
+from sidespand.model import Edge, Flag, Gap, Record
 from sidespand.token import TAG_BYTES
 
 
@@ -199,20 +200,23 @@ class Evidence:
         fork = self.forks.get(record.header.lineage)
         return fork is not None and record.header.last_lsn >= fork
 
-    def is_complete(self, lineage: bytes) -> bool:
-        """Tell whether a log is here from LSN 1 on, without a hole, a fork or a lost token."""
-        log = self._logs.get(lineage, [])
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether every log is here from LSN 1 on, without a hole, a fork or a lost token."""
+        return not self.forks and all(map(self._is_dense, self._logs.values()))
+
+    def _is_dense(self, log: Sequence[Record]) -> bool:
         expected = 1
         for record in log:
-            if record.header.first_lsn != expected:
+            header = record.header
+            if header.first_lsn != expected or header.flags & Flag.EDGES_TRUNCATED:
                 return False
-            expected = record.header.last_lsn + 1
-        resolved = all(
+            expected = header.last_lsn + 1
+        return all(
             citation.resolution is Resolution.VERIFIED
             for record in log
             for citation in self.cited_by(record)
         )
-        return bool(log) and resolved and lineage not in self.forks
 
     def _resolve(self, source: Record, edge: Edge) -> Citation:
         items = self.find(edge.lineage, edge.lsn)

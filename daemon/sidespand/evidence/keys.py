@@ -14,12 +14,12 @@ key where the operator has made one. A reader who pinned the node's verifier key
 else to check every checkpoint. The first line keeps a statement from being taken for a checkpoint.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sidespand.evidence import note
-from sidespand.evidence.checkpoint import parse_decimal
+from sidespand.evidence.checkpoint import Checkpoint, parse_body, parse_decimal
 from sidespand.evidence.failures import Malformed, NotVerified
 from sidespand.evidence.note import Signer, Verifier
 
@@ -77,16 +77,21 @@ def key_body(
     return {"statement": note.sign(text, signers)}
 
 
-def verify_key_body(body: Mapping[str, Any], pinned: Verifier | None) -> Certified:
-    """Return what a KEY record states, once its signatures hold.
+def verify_key_body(
+    body: Mapping[str, Any], lineage: bytes, boot_generation: int, pinned: Verifier | None
+) -> Certified:
+    """Return what a KEY record states, once its signatures hold and it is in its own place.
 
     Args:
         body: Of the record.
+        lineage: Of the record's header.
+        boot_generation: The same.
         pinned: The node's verifier key, from the operator; None for the log's own word.
 
     Raises:
         Malformed: The body is not a key statement.
-        NotVerified: A signature does not hold, or the pinned key did not certify it.
+        NotVerified: A signature does not hold, the pinned key did not certify it, or it is about
+            another log or generation.
     """
     signed = body.get("statement")
     if not isinstance(signed, str):
@@ -104,7 +109,39 @@ def verify_key_body(body: Mapping[str, Any], pinned: Verifier | None) -> Certifi
             f"{pinned.name} did not certify the key of generation {statement.boot_generation}",
             hint="compare the pinned key with that of `sidespan keys show` on the node",
         )
+    if (statement.lineage, statement.boot_generation) != (lineage, boot_generation):
+        raise NotVerified(
+            f"the KEY record of generation {boot_generation} of {lineage.hex()} speaks for"
+            f" generation {statement.boot_generation} of {statement.lineage.hex()}",
+            hint="the record was copied from another log",
+        )
     return Certified(statement, pinned)
+
+
+def verify_checkpoint(
+    signed: bytes, statements: Sequence[Statement]
+) -> tuple[Checkpoint, Statement]:
+    """Return a checkpoint and the statement of the generation that signed it, for its own log.
+
+    Args:
+        signed: The note.
+        statements: Of the generations that are trusted.
+
+    Raises:
+        Malformed: It is no signed checkpoint.
+        NotVerified: None of their keys signed it, a signature does not hold, or the checkpoint
+            names another log than the key does.
+    """
+    parsed = note.parse(signed)
+    found = parse_body(parsed.text)
+    signed_by = note.verify(parsed, [statement.verifier for statement in statements])
+    for statement in statements:
+        if statement.verifier in signed_by and statement.verifier.name == found.origin:
+            return found, statement
+    raise NotVerified(
+        "the checkpoint names another log than the key that signed it",
+        hint="a key signs checkpoints of the log whose name it bears, and of no other",
+    )
 
 
 def _parse(text: str) -> Statement:

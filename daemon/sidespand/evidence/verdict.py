@@ -184,8 +184,7 @@ class Comparer:
             earlier, later = (Event(Moment.COMMIT, one.record.leaf) for one in ends)
             step = Step(earlier, later, "clock", Strength.CLOCK_BOUNDED)
             return _Found(answer, about, Strength.CLOCK_BOUNDED, (step,))
-        lineages = {a.record.header.lineage, b.record.header.lineage}
-        if self.evidence.channels_declared and all(map(self.evidence.is_complete, lineages)):
+        if self.evidence.channels_declared and self.evidence.is_complete:
             return _Found(Answer.CONCURRENT_IN_RECORD, about, Strength.NODE_ATTESTED)
         return _Found(Answer.UNORDERED, about, Strength.NONE)
 

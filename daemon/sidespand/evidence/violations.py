@@ -1,7 +1,7 @@
 """What in a collection contradicts the rules that its evidence rests on, under stable codes.
 
-A violation is a finding, never an error: what it is about stays readable, and no verdict rests on
-it. Claimed times are compared and reported, never corrected.
+A violation is a finding, never an error: what it is about stays readable. Claimed times are
+compared and reported, never corrected.
 """
 
 from collections.abc import Iterator

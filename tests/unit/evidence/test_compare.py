@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from sidespand.evidence.closure import Closure
 from sidespand.evidence.collection import Evidence, Item, Resolution, SpanFact
-from sidespand.evidence.relations import Strength
+from sidespand.evidence.relations import Event, Moment, Relations, Strength
 from sidespand.evidence.verdict import About, Answer, Comparer, Verdict
 from sidespand.hlc import Hlc
 from sidespand.model import EdgeType, Record
@@ -105,6 +106,29 @@ def test_the_hlc_alone_orders_nothing() -> None:
     assert verdict.hint == {"hlc": "<"}
     assert len(verdict.refutations) == 1
     assert verdict.refutations[0].startswith("no chain of tokens leads from b to a")
+
+
+def test_equal_stamps_refute_both_ways() -> None:
+    """A chain of tokens would have made the HLC rise."""
+    a, b = Node(1).write(), Node(2).write()
+
+    verdict = compare([a, b], a, b)
+
+    assert verdict.hint == {"hlc": "="}
+    assert len(verdict.refutations) == 2
+
+
+def test_nothing_precedes_itself() -> None:
+    """An event is in its own past only where the evidence runs in a circle."""
+    y, b = Node(1, next_lsn=2).write(), Node(2, next_lsn=2).write()
+    a, x = Node(1).write(edge(b)), Node(2).write(edge(y))
+
+    for records, circular in (([a, b], False), ([a, b, x, y], True)):
+        closure = Closure(Relations(Evidence(records)))
+        for record in records:
+            commit = Event(Moment.COMMIT, record.leaf)
+            path = closure.path(commit, commit, Strength.NODE_ATTESTED)
+            assert (path is not None) is circular
 
 
 def test_a_refused_merge_takes_the_refutation_back() -> None:
@@ -329,6 +353,13 @@ def test_concurrency_needs_complete_logs_and_declared_channels() -> None:
     assert compare([a, b], a, b).verdict is Answer.UNORDERED
     assert compare([a, b], a, b, declared=True).verdict is Answer.CONCURRENT_IN_RECORD
     assert compare([a, late], a, late, declared=True).verdict is Answer.UNORDERED
+    truncated = Node(4).write(truncated=True)
+    assert compare([a, b, truncated], a, b, declared=True).verdict is Answer.UNORDERED
+    bridge = Node(5)
+    lost = bridge.write(edge(a))
+    citing = Node(6).write(edge(lost))
+    assert compare([a, lost, citing], a, citing, declared=True).verdict is Answer.BEFORE
+    assert compare([a, citing], a, citing, declared=True).verdict is Answer.UNORDERED
 
 
 def test_behind_a_fork_the_log_orders_nothing() -> None:

@@ -96,6 +96,17 @@ def test_an_order_extends_the_evidence(events: list[tuple[int, int, int]]) -> No
         assert stamps == sorted(stamps)
 
 
+def test_the_branches_of_a_fork_run_by_hlc() -> None:
+    """Behind a fork the LSN orders nothing, not even for display."""
+    original = Node(1)
+    trunk, left, left_later = original.write(), original.write(), original.write()
+    right = Node(1, ManualClock(START_WALL_NS + S, seed=9), next_lsn=2).write()
+
+    sequence, _ = commit_order(Evidence([right, left_later, left, trunk]))
+
+    assert sequence == [trunk, left, left_later, right]
+
+
 def test_a_record_stands_in_a_bracket() -> None:
     """It was fixed after what it cites, and before its own commit and whatever cites it."""
     one, node, other = Node(1, ManualClock(START_WALL_NS - 5 * S, seed=1)), Node(2), Node(3)

@@ -4,12 +4,12 @@ defmodule Sidespan.AITraceExporter do
 
       config :aitrace, exporters: [{Sidespan.AITraceExporter, on_commit: &MyApp.keep/1}]
 
-  Options: `:timeout_ms` (5,000) bounds the wait for the acknowledgement of one trace; `:on_commit` is
-  called with the receipt, as `Sidespan.export/2` returns it. The receipt is also in the state, under
-  `commit_lsn`, `commit_hlc`, `source_node_ref` and `token`.
+  Options: `:timeout_ms` (5,000) bounds the wait for the acknowledgement of one trace;
+  `:on_commit` is called with the receipt, as `Sidespan.export/2` returns it. The receipt is also
+  in the state, under `commit_lsn`, `commit_hlc`, `source_node_ref` and `token`.
 
-  Recording must be on, see `Sidespan.init/1`. There is no dependency on AITrace: it takes whatever has
-  the shape of its traces.
+  Recording must be on, see `Sidespan.init/1`. There is no dependency on AITrace: it takes
+  whatever has the shape of its traces.
   """
 
   if Code.ensure_loaded?(AITrace.Exporter), do: @behaviour(AITrace.Exporter)

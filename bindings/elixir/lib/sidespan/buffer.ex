@@ -175,7 +175,7 @@ defmodule Sidespan.Buffer do
       {session, hello} = Session.hello(state.session)
       transmit(%{state | socket: socket, session: session}, [hello])
     else
-      {:error, reason} -> fail(state, reason)
+      {:error, reason} -> lose(state, reason)
     end
   end
 
@@ -189,24 +189,21 @@ defmodule Sidespan.Buffer do
     _, _ -> {:error, "#{path}: not the path of a socket"}
   end
 
-  defp fail(state, text) do
+  # Tries again after a back-off that doubles until the daemon answers, or what it asked for.
+  defp lose(state, text, delay_ms \\ 0) do
     Runtime.remember(state.runtime, :last_error, text)
     doublings = min(state.failures, 10)
     ceiling_ms = min(@retry_delay_ms_first * Integer.pow(2, doublings), @retry_delay_ms_max)
-    give_up(retry(%{state | failures: state.failures + 1}, ceiling_ms))
+    state = drop_connection(%{state | failures: state.failures + 1})
+    cancel(state.retry_timer)
+    timer = :erlang.start_timer(max(delay_ms, spread(ceiling_ms)), self(), :connect)
+    give_up(%{state | retry_timer: timer})
   end
 
   # Between half of the wait and all of it, so that many clients differ.
-  defp retry(state, ceiling_ms) do
-    delay_ms = div(ceiling_ms, 2) + :rand.uniform(div(ceiling_ms, 2) + 1)
-    cancel(state.retry_timer)
-    %{state | retry_timer: :erlang.start_timer(delay_ms, self(), :connect)}
-  end
-
-  defp lose(state, text, delay_ms \\ @retry_delay_ms_first) do
-    Runtime.remember(state.runtime, :last_error, text)
-    state = retry(drop_connection(state), max(delay_ms, @retry_delay_ms_first))
-    give_up(state)
+  defp spread(ceiling_ms) do
+    half_ms = div(ceiling_ms, 2)
+    half_ms + :rand.uniform(half_ms + 1)
   end
 
   defp drop_connection(state) do

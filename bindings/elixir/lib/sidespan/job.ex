@@ -16,7 +16,7 @@ defmodule Sidespan.Job do
 
   @key "sidespan"
 
-  @doc "Returns the arguments, or the meta map, of a job with the current context; as they are without."
+  @doc "Returns a job's arguments, or its meta map, with the current context; without one as it is."
   @spec put(map()) :: map()
   def put(arguments) when is_map(arguments) do
     case Context.current() do

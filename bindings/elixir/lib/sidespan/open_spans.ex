@@ -1,7 +1,8 @@
 defmodule Sidespan.OpenSpans do
   @moduledoc false
   # Spans that have started and not ended. They lie in a table rather than in their process, so that
-  # any process that holds the context may add to them, and a process that is killed takes none along.
+  # any process that holds the context may add to them, and a process that is killed takes none
+  # along.
   #
   # What is added lies in a second table, one row an addition: two processes never overwrite each
   # other. `update_counter` on the span's own row tells in one step whether it is still open and
@@ -29,7 +30,9 @@ defmodule Sidespan.OpenSpans do
         _ -> %{parent | span_id: span_id, owner: owner, remote?: false}
       end
 
-    start_ns = System.system_time(:nanosecond)
+    start_monotonic_ns = System.monotonic_time(:nanosecond)
+    # One reading for both clocks, or an event could be later than the end.
+    start_ns = start_monotonic_ns + System.time_offset(:nanosecond)
     head = Otlp.head(context, parent, name, options[:kind], start_ns)
     {attributes, bytes, dropped} = affordable(Otlp.attributes(options[:attributes] || []))
 
@@ -37,7 +40,7 @@ defmodule Sidespan.OpenSpans do
       {owner, span_id},
       head,
       start_ns,
-      System.monotonic_time(:nanosecond),
+      start_monotonic_ns,
       attributes,
       bytes,
       0,

@@ -44,9 +44,9 @@ defmodule Sidespan.Otlp do
   @doc """
   Returns a Span.
 
-  `attributes` are in the order in which they were set; of one key the last counts. `dropped` are the
-  numbers of attributes and events that are missing. `status` is a field as `error/1` returns it, or
-  empty.
+  `attributes` are in the order in which they were set; of one key the last counts. `dropped` are
+  the numbers of attributes and events that are missing. `status` is a field as `error/1` returns
+  it, or empty.
   """
   @spec span(
           binary(),

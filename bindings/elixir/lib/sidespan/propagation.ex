@@ -57,8 +57,8 @@ defmodule Sidespan.Propagation do
   @doc """
   Returns the context that a carrier brought, or `nil`.
 
-  Keys, also atoms and charlists, are matched without regard to case; a value is a binary, a charlist
-  or a list of binaries. A malformed `tracestate` is dropped alone. Never raises.
+  Keys, also atoms and charlists, are matched without regard to case; a value is a binary, a
+  charlist or a list of binaries. A malformed `tracestate` is dropped alone. Never raises.
   """
   @spec extract(term()) :: Context.t() | nil
   def extract(carrier) do

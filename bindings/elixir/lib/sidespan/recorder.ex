@@ -56,7 +56,7 @@ defmodule Sidespan.Recorder do
     Runtime.close()
   end
 
-  @doc "Drains as long as the settings allow when the program ends; nothing when nothing is recorded."
+  @doc "Drains when the program ends, as long as the settings allow."
   @spec drain_at_end() :: :ok
   def drain_at_end do
     with %{} = runtime <- Runtime.get(), do: drain(runtime.exit_timeout_ms)

@@ -1,7 +1,8 @@
 defmodule Sidespan.Runtime do
   @moduledoc false
   # What every process shares while spans are recorded: tables, counters, and the way to the buffer.
-  # It lies in a persistent term, so that a look at it copies nothing; without it nothing is recorded.
+  # It lies in a persistent term, so that a look at it copies nothing; without it nothing is
+  # recorded.
 
   alias Sidespan.Limits
 

@@ -17,9 +17,9 @@ defmodule Sidespan.Server do
 
       Sidespan.Server.call(pid, {:cook, "noodles"})
 
-  `use Sidespan.Server` comes after `use GenServer`. The callbacks see the message that was sent, and
-  plain `GenServer.call/3` goes on to work. A server without it must not be called with `call/3`: it
-  would see the message in its wrapping; `unwrap/1` takes that off by hand.
+  `use Sidespan.Server` comes after `use GenServer`. The callbacks see the message that was sent,
+  and plain `GenServer.call/3` goes on to work. A server without it must not be called with
+  `call/3`: it would see the message in its wrapping; `unwrap/1` takes that off by hand.
   """
 
   alias Sidespan.Context

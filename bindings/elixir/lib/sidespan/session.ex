@@ -6,8 +6,9 @@ defmodule Sidespan.Session do
   #        ▲                                        │ CONTROL drain
   #        └──────────── offline/1 ─────────────────┴──▶ draining
   #
-  # Spans wait in `waiting` until `take/1` makes a frame of them. A frame keeps its seq and its bytes
-  # until it is decided: in `sent` on this connection, in `unsent` after it broke or had to wait.
+  # Spans wait in `waiting` until `take/1` makes a frame of them. A frame keeps its seq and its
+  # bytes until it is decided: in `sent` on this connection, in `unsent` after it broke or had to
+  # wait.
 
   alias Sidespan.{Limits, Wire}
 

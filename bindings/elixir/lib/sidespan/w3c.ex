@@ -93,14 +93,18 @@ defmodule Sidespan.W3C do
   @spec token?(binary()) :: boolean()
   def token?(text) do
     byte_size(@member_key) + 1 + byte_size(text) <= Limits.member_bytes_max() and
-      Regex.match?(~r/\A[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z/, text)
+      value?(text)
   end
 
   defp member?(text) do
-    Regex.match?(
-      ~r/\A[a-z0-9][a-z0-9_\-*\/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z/,
-      text
-    )
+    case :binary.split(text, "=") do
+      [key, value] -> Regex.match?(~r/\A[a-z0-9][a-z0-9_\-*\/@]{0,255}\z/, key) and value?(value)
+      _ -> false
+    end
+  end
+
+  defp value?(text) do
+    Regex.match?(~r/\A[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z/, text)
   end
 
   # Optional whitespace is space and tab, nothing else; the text need not be UTF-8.

@@ -1,7 +1,7 @@
 defmodule Sidespan.Watch do
   @moduledoc false
-  # Ends the spans of a process that died with spans open: `after` blocks do not run in a process that
-  # is killed.
+  # Ends the spans of a process that died with spans open: `after` blocks do not run in a process
+  # that is killed.
 
   use GenServer
   alias Sidespan.{OpenSpans, Runtime, Value}

@@ -1,7 +1,8 @@
 defmodule Sidespan.Wire do
   @moduledoc false
-  # The frames of ingest.sock: `u8 type | u64 seq | protobuf body`. The driver writes and cuts by the
-  # u32 length before them (`packet: 4`). The messages are those of proto/sidespan/v1/recorder.proto.
+  # The frames of ingest.sock: `u8 type | u64 seq | protobuf body`. The driver writes and cuts by
+  # the u32 length before them (`packet: 4`). The messages are those of
+  # proto/sidespan/v1/recorder.proto.
 
   import Sidespan.Protobuf
 

@@ -16,8 +16,8 @@ defmodule Forecast do
 
   @impl true
   def handle_call({:get, day}, _from, state) do
-    Sidespan.span "execute_tool get_forecast", attributes: %{"gen_ai.tool.name" => "get_forecast"} do
-      Sidespan.with_attributes(%{day: day})
+    Sidespan.span "execute_tool get_forecast", attributes: %{day: day} do
+      Sidespan.with_attributes(%{"gen_ai.tool.name" => "get_forecast"})
       {:reply, %{day: day, rain: day == "Sunday"}, state}
     end
   end

@@ -20,7 +20,11 @@ defmodule Sidespan.Peer do
   @doc "Returns the payloads that came, in order, HELLO and BYE too."
   def heard(peer), do: GenServer.call(peer, :heard)
 
-  @doc "What an honest daemon answers: a list of payloads, `:close` or `:silence`."
+  @doc """
+  What an honest daemon answers.
+
+  A reply is a list of payloads, of `{:raw, bytes}` or `:close`; or it is `:silence` or `:close`.
+  """
   def default_reply({:hello, last_seq}, _spans), do: [hello_ack(last_seq)]
   def default_reply({:records, seq}, _spans), do: [ack(seq)]
 
@@ -119,6 +123,11 @@ defmodule Sidespan.Peer do
   end
 
   defp deliver(:close, state, _spans), do: close(state)
+
+  defp deliver({:raw, bytes}, state, _spans) do
+    write(state.socket, bytes)
+    state
+  end
 
   defp deliver(payload, state, spans) do
     write(state.socket, <<byte_size(payload)::32, payload::binary>>)
