@@ -11,7 +11,7 @@ import pytest
 from tests.toolchain import require
 
 BINDING = Path(__file__).parents[2] / "bindings/elixir"
-APT_LINE = "apt-get install --no-install-recommends elixir erlang-dev"
+APT_LINE = "apt-get install --no-install-recommends elixir"
 WAIT_S = 300.0
 
 
