@@ -52,8 +52,8 @@ TRACESTATE_MEMBER_CHARACTERS_MAX: Final = 128
 # A remote clock further ahead than this is not merged (the record is stored all the same).
 HLC_MERGE_AHEAD_NS_MAX: Final = 500_000_000
 
-# A signed note: a checkpoint or a key statement is under 1 KiB; C2SP wants at least 16 signatures, of
-# which a post-quantum one takes 5 KB.
+# A signed note: a checkpoint or a key statement is under 1 KiB; C2SP wants at least 16 signatures,
+# of which a post-quantum one takes 5 KB.
 NOTE_BYTES_MAX: Final = 128 * KIB
 NOTE_SIGNATURES_MAX: Final = 100
 # A proof names at most 63 hashes, its checkpoint is a note.
