@@ -15,7 +15,7 @@ help: ## Show this list
 # A missing or old Python, or one without venv, is told with the command that mends it.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo 'error: Python 3.11 or later is needed (found: '"$$($(PYTHON) --version 2>&1 || echo none)"')' >&2; \
+	  echo 'error: Python 3.11 or later is needed (found: '"$$(command -v $(PYTHON) >/dev/null && $(PYTHON) --version || echo none)"')' >&2; \
 	  echo 'hint: sudo apt install python3 python3-venv, or make PYTHON=/path/to/python3.12' >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo 'error: this Python has no venv module' >&2; \
