@@ -17,7 +17,7 @@ from sidespan.v1.recorder_pb2 import Ack, Nack, RecordRequest, Records
 from sidespand import token
 from sidespand.model import Kind
 from tests import doors
-from tests.daemon import Daemon, running
+from tests.daemon import Daemon, running, wait_until
 from tests.frame_client import FrameClient
 from tests.journals import records_of
 from tests.otlp import encoded, export_request
@@ -124,6 +124,12 @@ def test_metrics_add_up_to_what_was_sent(daemon: Daemon) -> None:
     """Every door counts what it accepted and refused, once, and the journal knows its place."""
     assert over_frames(daemon) < over_grpc(daemon)
     over_http(daemon)
+    for door, left in (("ingest", 0), ("http", 1)):
+        wait_until(
+            lambda: doors.figure(daemon, "sidespan_receiver_connections", door=door) == left,  # noqa: B023
+            doors.TIMEOUT_S,
+            "closed connections to be forgotten",
+        )
 
     status, content_type, text = get(daemon, "/metrics")
 

@@ -133,10 +133,10 @@ class _SpanWalk:
         while at < end:
             tag = payload[at]
             # A length of one or two bytes is nearly every span's: read here, not in a call.
-            low, high = payload[at + 1], payload[at + 2]
+            low = payload[at + 1]
             if low < _MORE:
                 length, start = low, at + 2
-            elif high < _MORE:
+            elif (high := payload[at + 2]) < _MORE:
                 length, start = low & 0x7F | high << 7, at + 3
             else:
                 length, start = _length(payload, at + 1)

@@ -149,7 +149,7 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
 
     def greet(self, instance_id: bytes, acked_seq: int = 0) -> None:
         """Send HELLO."""

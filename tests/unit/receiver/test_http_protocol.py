@@ -4,7 +4,7 @@ import asyncio
 import logging
 import zlib
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -92,9 +92,14 @@ async def receive(reader: StreamReader, *, head_only: bool = False) -> Answer:
     return Answer(int(head[0].split()[1]), fields, await reader.readexactly(length))
 
 
-def connect(server: Server) -> Awaitable[tuple[StreamReader, StreamWriter]]:
-    """Open a connection."""
-    return asyncio.open_unix_connection(str(server.path))
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
+    """Yield a client's end of a new connection."""
+    reader, writer = await asyncio.open_unix_connection(str(server.path))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
 def post(body: bytes, *fields: bytes) -> bytes:
@@ -115,11 +120,13 @@ PIPELINE = (
 )
 
 
-async def accepted(server: Server) -> tuple[HttpProtocol, StreamReader, StreamWriter]:
-    """Open a connection; return its protocol, to be fed by hand, and the client's end."""
-    reader, writer = await connect(server)
-    await eventually(lambda: server.open == 1, "the connection")
-    return server.protocols[-1], reader, writer
+@asynccontextmanager
+async def accepted(server: Server) -> AsyncIterator[tuple[HttpProtocol, StreamReader]]:
+    """Yield the protocol of a new connection, to be fed by hand, and what is answered."""
+    async with connected(server) as (reader, _):
+        await eventually(lambda: server.open == 1, "the connection")
+        yield server.protocols[-1], reader
+    await eventually(lambda: server.open == 0, "the connection to be forgotten")
 
 
 @pytest.mark.slow
@@ -132,17 +139,15 @@ def test_requests_come_out_whole_wherever_the_stream_is_cut(tmp_path: Path) -> N
         async with serving(tmp_path) as server:
             for pieces in cuts:
                 server.requests.clear()
-                protocol, reader, writer = await accepted(server)
-                for piece in pieces:
-                    protocol.data_received(piece)
-                answers = [await receive(reader) for _ in range(4)]
+                async with accepted(server) as (protocol, reader):
+                    for piece in pieces:
+                        protocol.data_received(piece)
+                    answers = [await receive(reader) for _ in range(4)]
+                    assert await reader.read() == b""
                 assert [one.body for one in answers] == [b"first", b"offered", b"in chunks", b""]
                 assert ["connection" in one.fields for one in answers] == [False] * 3 + [True]
-                assert await reader.read() == b""
                 assert [one.path for one in server.requests] == ["/in", "/in", "/in", "/end"]
                 assert [one.method for one in server.requests] == ["POST"] * 3 + ["GET"]
-                writer.close()
-                await eventually(lambda: server.open == 0, "the connection to be forgotten")
 
     run(test())
 
@@ -151,8 +156,7 @@ def test_answers_come_in_the_order_of_their_requests(tmp_path: Path) -> None:
     """A later request is not even looked at before the one ahead of it is answered."""
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            reader, writer = await connect(server)
+        async with serving(tmp_path) as server, connected(server) as (reader, writer):
             server.answering.clear()
             writer.write(b"".join(post(b"%d" % number) for number in range(40)))
             await eventually(lambda: len(server.requests) == 1, "the first request")
@@ -160,7 +164,6 @@ def test_answers_come_in_the_order_of_their_requests(tmp_path: Path) -> None:
             assert [(await receive(reader)).body for _ in range(40)] == [
                 b"%d" % number for number in range(40)
             ]
-            writer.close()
 
     run(test())
 
@@ -171,8 +174,7 @@ def test_requests_ahead_of_their_answers_are_bounded(tmp_path: Path) -> None:
     count = 30_000
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            reader, writer = await connect(server)
+        async with serving(tmp_path) as server, connected(server) as (reader, writer):
             server.answering.clear()
             writer.write(b"".join(GET % number for number in range(count)))
             await eventually(lambda: len(server.requests) == 1, "the first request")
@@ -183,7 +185,6 @@ def test_requests_ahead_of_their_answers_are_bounded(tmp_path: Path) -> None:
             server.answering.set()
             for _ in range(count):
                 assert (await receive(reader)).status == 200
-            writer.close()
 
     run(test())
 
@@ -200,8 +201,10 @@ def test_a_client_that_does_not_read_its_answers_is_not_served(tmp_path: Path) -
     page = bytes(MIB // 16)
 
     async def test() -> None:
-        async with serving(tmp_path, answer=lambda request: request.path.encode() + page) as server:
-            reader, writer = await connect(server)
+        async with (
+            serving(tmp_path, answer=lambda request: request.path.encode() + page) as server,
+            connected(server) as (reader, writer),
+        ):
             reader._transport.pause_reading()  # type: ignore[attr-defined]
             for number in range(count):
                 writer.write(GET % number)
@@ -214,7 +217,6 @@ def test_a_client_that_does_not_read_its_answers_is_not_served(tmp_path: Path) -
             reader._transport.resume_reading()  # type: ignore[attr-defined]
             for number in range(count):
                 assert (await receive(reader)).body == b"/%d" % number + page
-            writer.close()
 
     run(test())
 
@@ -223,8 +225,7 @@ def test_a_stop_answers_what_was_read(tmp_path: Path) -> None:
     """Requests that were taken are answered, the last one with the connection's end."""
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            reader, writer = await connect(server)
+        async with serving(tmp_path) as server, connected(server) as (reader, writer):
             server.answering.clear()
             writer.write(post(b"one") + post(b"two") + post(b"three")[:-1])
             await eventually(lambda: len(server.requests) == 1, "the first request")
@@ -237,7 +238,6 @@ def test_a_stop_answers_what_was_read(tmp_path: Path) -> None:
             assert two.fields["connection"] == "close"
             assert await reader.read() == b""
             await finishing
-            writer.close()
 
     run(test())
 
@@ -246,8 +246,7 @@ def test_what_a_lost_client_asked_for_is_done_all_the_same(tmp_path: Path) -> No
     """A client that goes away before its answer has sent its request nevertheless."""
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            _, writer = await connect(server)
+        async with serving(tmp_path) as server, connected(server) as (_, writer):
             server.answering.clear()
             writer.write(post(b"one"))
             await eventually(lambda: len(server.requests) == 1, "the request")
@@ -270,18 +269,18 @@ def test_a_client_that_stops_in_a_request_is_let_go(
     """After the time that a request may rest the connection is closed; the log says why."""
 
     async def test() -> None:
-        async with serving(tmp_path, stall_s=0.02) as server:
-            idle_reader, idle_writer = await connect(server)
+        async with (
+            serving(tmp_path, stall_s=0.02) as server,
+            connected(server) as (idle_reader, idle_writer),
+        ):
             idle_writer.write(b"\r\n")
-            reader, writer = await connect(server)
-            writer.write(begun)
-            await reader.read()
-            await eventually(lambda: server.open == 1, "the connection to be forgotten")
+            async with connected(server) as (reader, writer):
+                writer.write(begun)
+                await reader.read()
+                await eventually(lambda: server.open == 1, "the connection to be forgotten")
             # Whoever is between two requests may be silent for as long as it likes.
             idle_writer.write(GET % 1)
             assert (await receive(idle_reader)).status == 200
-            idle_writer.close()
-            writer.close()
 
     with caplog.at_level(logging.WARNING):
         run(test())
@@ -293,12 +292,10 @@ def test_many_requests_alike_are_not_one_head_too_long(tmp_path: Path) -> None:
     count = 2 * HTTP_HEADER_BYTES_MAX // len(GET)
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            protocol, reader, writer = await accepted(server)
+        async with serving(tmp_path) as server, accepted(server) as (protocol, reader):
             for _ in range(count):
                 protocol.data_received(GET % 7)
                 assert (await receive(reader)).status == 200
-            writer.close()
 
     run(test())
 
@@ -307,13 +304,14 @@ def test_an_answer_to_head_has_no_body(tmp_path: Path) -> None:
     """The next answer begins right behind its fields."""
 
     async def test() -> None:
-        async with serving(tmp_path, answer=lambda _: b"some text") as server:
-            reader, writer = await connect(server)
+        async with (
+            serving(tmp_path, answer=lambda _: b"some text") as server,
+            connected(server) as (reader, writer),
+        ):
             writer.write(b"HEAD / HTTP/1.1\r\n\r\n" + GET % 1)
             head = await receive(reader, head_only=True)
             assert head.fields["content-length"] == "9"
             assert (await receive(reader)).body == b"some text"
-            writer.close()
 
     run(test())
 
@@ -324,14 +322,13 @@ def test_good_requests_ahead_of_a_bad_one_are_answered(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as server:
             for bad in (b"\0garbage", post(bytes(LIMIT + 1)), b"GET / HTTP/1.1\r\n: \r\n\r\n"):
-                reader, writer = await connect(server)
-                writer.write(post(b"one") + post(b"two") + bad)
-                answers = [await receive(reader) for _ in range(3)]
+                async with connected(server) as (reader, writer):
+                    writer.write(post(b"one") + post(b"two") + bad)
+                    answers = [await receive(reader) for _ in range(3)]
+                    assert await reader.read() == b""
                 assert [one.status for one in answers] == [200, 200, 400]
                 assert [one.body for one in answers[:2]] == [b"one", b"two"]
                 assert answers[2].fields["connection"] == "close"
-                assert await reader.read() == b""
-                writer.close()
 
     run(test())
 
@@ -342,8 +339,7 @@ def test_a_refused_sender_can_read_why(tmp_path: Path) -> None:
     rest = bytes(MIB)
 
     async def test() -> None:
-        async with serving(tmp_path) as server:
-            reader, writer = await connect(server)
+        async with serving(tmp_path) as server, connected(server) as (reader, writer):
             writer.write(b"POST / HTTP/1.1\r\ncontent-length: 99999999\r\n\r\n")
             answer = await receive(reader)
             assert (answer.status, answer.body) == (400, b"the body is over 4096 bytes")
@@ -351,7 +347,6 @@ def test_a_refused_sender_can_read_why(tmp_path: Path) -> None:
                 writer.write(rest)
                 await writer.drain()
             assert await reader.read() == b""
-            writer.close()
 
     run(test())
 

@@ -160,13 +160,15 @@ def test_a_newer_connection_waits_for_what_the_older_has_under_way(tmp_path: Pat
     """The older one is closed at once; HELLO_ACK comes when its last step is decided."""
 
     async def test() -> None:
-        async with sessions(tmp_path) as given:
-            older = await Client.connect(given.path)
+        async with (
+            sessions(tmp_path) as given,
+            await Client.connect(given.path) as older,
+            await Client.connect(given.path) as newer,
+        ):
             await older.hello(INSTANCE)
             given.journal.hold()
             older.records(1, encoded())
             await eventually(lambda: given.journal.held == 1, "the step to be under way")
-            newer = await Client.connect(given.path)
             newer.greet(INSTANCE)
             newer.records(2, encoded())
             assert await older.closed()
@@ -177,8 +179,6 @@ def test_a_newer_connection_waits_for_what_the_older_has_under_way(tmp_path: Pat
             assert number == HELLO_ACK
             assert HelloAck.FromString(body).last_seq == 1
             assert not (await newer.ack(2)).duplicate
-            older.writer.close()
-            newer.writer.close()
 
     run(test())
 
@@ -187,9 +187,12 @@ def test_what_a_lost_connection_has_under_way_is_waited_for_too(tmp_path: Path) 
     """A client that died and came back learns of its last step."""
 
     async def test() -> None:
-        async with sessions(tmp_path) as given:
+        async with (
+            sessions(tmp_path) as given,
+            await Client.connect(given.path) as older,
+            await Client.connect(given.path) as newer,
+        ):
             given.journal.hold()
-            older = await Client.connect(given.path)
             older.reader._transport.pause_reading()  # type: ignore[attr-defined]
             older.greet(INSTANCE)
             older.records(1, encoded())
@@ -198,14 +201,12 @@ def test_what_a_lost_connection_has_under_way_is_waited_for_too(tmp_path: Path) 
             # With an answer unread this is a reset, not an end of file.
             older.writer.transport.abort()
             await eventually(lambda: connection._lost, "the connection to be lost")
-            newer = await Client.connect(given.path)
             newer.greet(INSTANCE)
             await turn(given)
             assert newer.reader._buffer == b""  # type: ignore[attr-defined]
             given.journal.release()
             _, _, body = await newer.receive()
             assert HelloAck.FromString(body).last_seq == 1
-            newer.writer.close()
 
     run(test())
 
@@ -468,9 +469,8 @@ def test_an_instance_belongs_to_its_user(tmp_path: Path, known: bool) -> None:  
         return said.decode()
 
     async def test() -> None:
-        async with sessions(tmp_path) as given:
+        async with sessions(tmp_path) as given, await Client.connect(given.path) as client:
             let_everybody_in(given.path)
-            client = await Client.connect(given.path)
             await client.hello(INSTANCE)
             if known:
                 client.records(1)
@@ -482,6 +482,5 @@ def test_an_instance_belongs_to_its_user(tmp_path: Path, known: bool) -> None:  
             if not known:
                 client.records(1)
                 await client.ack(1)
-            client.writer.close()
 
     run(test())
