@@ -38,6 +38,8 @@ GROUP_GATHER_S: Final = 0.001
 
 # One record. An item needs an LSN, and the header counts items in 32 bits.
 ITEMS_PER_RECORD_MAX: Final = 1_000_000
+# Bad items that are picked out one by one while the others are stored.
+REFUSED_ITEMS_MAX: Final = 10_000
 EDGES_PER_RECORD_MAX: Final = 1024
 EDGES_PER_ITEM_MAX: Final = 16
 CONTROL_BYTES_MAX: Final = 64 * KIB

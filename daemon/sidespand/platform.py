@@ -14,7 +14,6 @@ from sidespand.errors import ConfigError
 
 # struct ucred: pid_t is signed, uid_t and gid_t are not.
 _UCRED = struct.Struct("iII")
-_PR_SET_PDEATHSIG = 1
 _REMOTE_FILESYSTEMS = {
     0x6969: "nfs",
     0xFF534D42: "cifs",
@@ -100,11 +99,6 @@ def free_bytes(path: Path) -> int:
     """Return the bytes that an unprivileged writer may still use on the file system of ``path``."""
     facts = os.statvfs(path)
     return facts.f_bavail * facts.f_frsize
-
-
-def die_with_parent(signal_number: int) -> None:
-    """Ask the kernel for ``signal_number`` when this process's parent thread ends (prctl(2))."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
 def sync_directory(path: Path) -> None:

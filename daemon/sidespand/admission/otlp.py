@@ -18,7 +18,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sidespand.admission.edges import find_edges, may_hold_tokens
 from sidespand.errors import InvalidRequest, TooLarge
-from sidespand.limits import ITEMS_PER_RECORD_MAX, SPAN_ID_BYTES, TRACE_ID_BYTES
+from sidespand.limits import (
+    ITEMS_PER_RECORD_MAX,
+    REFUSED_ITEMS_MAX,
+    SPAN_ID_BYTES,
+    TRACE_ID_BYTES,
+)
 from sidespand.model import Admitted, Content, Kind
 
 _M = TypeVar("_M", bound=Message)
@@ -40,10 +45,11 @@ class OtlpAdmission:
 def _admit_spans(kind: Kind, body: bytes) -> Admitted:
     request = _parse(ExportTraceServiceRequest, body)
     count = 0
-    bad: list[tuple[Any, int, str]] = []
+    bad = _BadItems()
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             spans = scope_spans.spans
+            count = _within_limit(count + len(spans))
             for index, span in enumerate(spans):
                 trace_id = span.trace_id
                 span_id = span.span_id
@@ -54,31 +60,30 @@ def _admit_spans(kind: Kind, body: bytes) -> Admitted:
                     or trace_id == _NO_TRACE_ID
                     or span_id == _NO_SPAN_ID
                 ):
-                    bad.append((spans, index, _fault(span)))
-            count += len(spans)
+                    bad.add(spans, index, _fault(span))
     return _admitted(kind, body, request, count, bad)
 
 
 def _admit_logs(kind: Kind, body: bytes) -> Admitted:
     request = _parse(ExportLogsServiceRequest, body)
     count = 0
-    bad: list[tuple[Any, int, str]] = []
+    bad = _BadItems()
     for resource_logs in request.resource_logs:
         for scope_logs in resource_logs.scope_logs:
             logs = scope_logs.log_records
+            count = _within_limit(count + len(logs))
             for index, log in enumerate(logs):
                 if len(log.trace_id) not in (0, TRACE_ID_BYTES):
-                    bad.append((logs, index, _length_fault("trace_id", log.trace_id, 16)))
+                    bad.add(logs, index, _length_fault("trace_id", log.trace_id, 16))
                 elif len(log.span_id) not in (0, SPAN_ID_BYTES):
-                    bad.append((logs, index, _length_fault("span_id", log.span_id, 8)))
-            count += len(logs)
+                    bad.add(logs, index, _length_fault("span_id", log.span_id, 8))
     return _admitted(kind, body, request, count, bad)
 
 
 def _admit_metrics(kind: Kind, body: bytes) -> Admitted:
     # Metrics are kept and passed on whole: one item a request.
     request = _parse(ExportMetricsServiceRequest, body)
-    return _admitted(kind, body, request, 1 if request.resource_metrics else 0, [])
+    return _admitted(kind, body, request, 1 if request.resource_metrics else 0, _BadItems())
 
 
 _ADMIT: Mapping[Kind, Callable[[Kind, bytes], Admitted]] = {
@@ -96,18 +101,47 @@ def _parse(message: type[_M], body: bytes) -> _M:
         raise InvalidRequest(f"not an {message.DESCRIPTOR.name}: {error}") from error
 
 
-def _admitted(
-    kind: Kind, body: bytes, request: Message, count: int, bad: list[tuple[Any, int, str]]
-) -> Admitted:
+def _within_limit(count: int) -> int:
     if count > ITEMS_PER_RECORD_MAX:
         raise TooLarge(f"{count} items in one request, the limit is {ITEMS_PER_RECORD_MAX}")
-    reason = ""
+    return count
+
+
+class _BadItems:
+    """The items of a request that cannot be stored, and what is wrong with the first."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[Any, int]] = []
+        self._first = ""
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, items: Any, index: int, fault: str) -> None:
+        """Note one; a request that has more of them than are worth picking out is refused."""
+        if len(self._places) == REFUSED_ITEMS_MAX:
+            raise InvalidRequest(
+                f"more than {REFUSED_ITEMS_MAX} items refused; the first: {self._first}"
+            )
+        self._first = self._first or fault
+        self._places.append((items, index))
+
+    def remove(self) -> None:
+        """Take them out of their request."""
+        for items, index in reversed(self._places):
+            del items[index]
+
+    def reason(self, count: int) -> str:
+        """Say how many of ``count`` they are; nothing when there is none."""
+        return f"{len(self)} of {count} refused; the first: {self._first}" if self._places else ""
+
+
+def _admitted(kind: Kind, body: bytes, request: Message, count: int, bad: _BadItems) -> Admitted:
+    reason = bad.reason(count)
     if bad:
-        reason = f"{len(bad)} of {count} refused; the first: {bad[0][2]}"
         if len(bad) == count:
             raise InvalidRequest(reason)
-        for items, index, _ in reversed(bad):
-            del items[index]
+        bad.remove()
         body = request.SerializeToString()
         count -= len(bad)
     if not count:

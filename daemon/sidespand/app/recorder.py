@@ -97,9 +97,11 @@ class Recorder:
         """Answer what was accepted, have the worker save its cursors, close the store."""
         notify("STOPPING=1")
         self._ready.ready = False
-        await self._doors.close()
-        await self._worker.stop()
-        self._close_journal()
+        try:
+            await self._doors.close()
+            await self._worker.stop()
+        finally:
+            self._close_journal()
         _log.info("stopped at LSN %d", self._journal.head.last_lsn)
 
     def _close_journal(self) -> None:

@@ -126,6 +126,11 @@ class HttpProtocol(asyncio.Protocol):
         self._parse(data)
         self._watch_stall()
 
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client's end; it may still read."""
+        self._closing = True
+        return bool(self._queue) or (self._serving is not None and not self._serving.done())
+
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; what it sent is decided all the same."""
         self._closing = True

@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from sidespand.admission import OtlpAdmission, otlp
 from sidespand.errors import InvalidRequest, TooLarge
+from sidespand.limits import REFUSED_ITEMS_MAX
 from sidespand.model import Admitted, Kind
 from tests.otlp import encoded, export_request
 
@@ -300,3 +301,19 @@ def test_items_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TooLarge, match="6 items in one request, the limit is 5") as caught:
         ADMISSION.admit(Kind.SPANS, encoded(6))
     assert not caught.value.retryable
+
+
+@pytest.mark.slow
+def test_a_request_of_mostly_bad_items_is_refused_whole() -> None:
+    """Ten thousand bad spans are picked out of a request; one more, and none of it is stored."""
+    request = export_request(1, attributes=0)
+    spans = request.resource_spans[0].scope_spans[0].spans
+    for _ in range(REFUSED_ITEMS_MAX):
+        spans.add(trace_id=b"short")
+    admitted = ADMISSION.admit(Kind.SPANS, request.SerializeToString())
+    assert admitted.rejected_items == REFUSED_ITEMS_MAX
+    assert admitted.contents[0].item_count == 1
+
+    spans.add(trace_id=b"short")
+    with pytest.raises(InvalidRequest, match="more than 10000 items refused; the first: trace_id"):
+        ADMISSION.admit(Kind.SPANS, request.SerializeToString())

@@ -242,18 +242,43 @@ def test_a_stop_answers_what_was_read(tmp_path: Path) -> None:
     run(test())
 
 
+def test_a_client_that_only_has_one_question_is_answered(tmp_path: Path) -> None:
+    """Whoever ends its own half of the connection still reads; an idle connection just ends."""
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            async with connected(server) as (reader, writer):
+                server.answering.clear()
+                writer.write(post(b"one") + post(b"two") + b"PO")
+                writer.write_eof()
+                await eventually(lambda: len(server.requests) == 1, "the first request")
+                await eventually(lambda: server.protocols[0]._closing, "the end of file")
+                server.answering.set()
+                assert [(await receive(reader)).body for _ in range(2)] == [b"one", b"two"]
+                assert await reader.read() == b""
+            async with connected(server) as (reader, writer):
+                writer.write_eof()
+                assert await reader.read() == b""
+
+    run(test())
+
+
 def test_what_a_lost_client_asked_for_is_done_all_the_same(tmp_path: Path) -> None:
     """A client that goes away before its answer has sent its request nevertheless."""
 
     async def test() -> None:
-        async with serving(tmp_path) as server, connected(server) as (_, writer):
-            server.answering.clear()
+        async with serving(tmp_path) as server, connected(server) as (reader, writer):
+            # With an answer unread this is a reset, not an end of file.
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(post(b"one"))
-            await eventually(lambda: len(server.requests) == 1, "the request")
+            await eventually(lambda: server.answered == 1, "the first answer")
+            server.answering.clear()
+            writer.write(post(b"two"))
+            await eventually(lambda: len(server.requests) == 2, "the second request")
             writer.transport.abort()
             await eventually(lambda: server.open == 0, "the connection to be lost")
             server.answering.set()
-            await eventually(lambda: server.answered == 1, "the request to be served")
+            await eventually(lambda: server.answered == 2, "the request to be served")
 
     run(test())
 
