@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -53,12 +53,6 @@ class Telemetry:
             "1 when an acknowledgement means on disk, 0 when durability is none.",
             registry=registry,
         )
-        self.commit_seconds = Histogram(
-            "sidespan_journal_commit_seconds",
-            "Time from stamping a group to its flush.",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
-            registry=registry,
-        )
         self.worker_starts = Counter(
             "sidespan_worker_starts", "Times the worker was started.", registry=registry
         )
@@ -72,6 +66,9 @@ class Telemetry:
         )
         self.sink_retries = _sink_gauge(
             registry, "retries", "Deliveries that had to be tried again, since the worker started."
+        )
+        self.sink_missed = _sink_gauge(
+            registry, "missed_items", "LSNs the journal could not give, since the worker started."
         )
         self.sink_lag = _sink_gauge(
             registry, "lag_items", "Items between the newest durable one and the sink's cursor."

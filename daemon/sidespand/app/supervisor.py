@@ -143,4 +143,5 @@ class WorkerSupervisor:
             telemetry.sink_delivered.labels(name).set(each.delivered_items)
             telemetry.sink_rejected.labels(name).set(each.rejected_items)
             telemetry.sink_retries.labels(name).set(each.retries)
+            telemetry.sink_missed.labels(name).set(each.missed_items)
             telemetry.sink_lag.labels(name).set(each.lag_items)

@@ -1,10 +1,10 @@
 """The next segment, made ahead by a thread of its own and written once before it is used.
 
 Writing into space that was only allocated makes every commit convert extents through the file
-system's journal; writing zeros beforehand nearly doubled acknowledged throughput
-(docs/benchmarks.md). The zeros keep ahead of the open segment's fill, and no faster than that asks,
-so that they do not compete with commits. They go past the page cache: pages that were cached would
-be mapped by LMDB's readers and cost every later flush a walk over their mappings.
+system's journal; zeros written beforehand spare it that (docs/benchmarks.md). They keep ahead of
+the open segment's fill, and no faster than that asks, so that they do not compete with commits.
+They go past the page cache: pages that were cached would be mapped by LMDB's readers and cost every
+later flush a walk over their mappings.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """HTTP/1.1 for small requests with large bodies, on httptools' parser.
 
 A protocol of our own rather than a general server, because the body's size must be judged before it
-is read and the answer waits for a disk: docs/benchmarks.md has what that is worth. Requests of one
-connection are answered in order.
+is read, and because every microsecond here is one of the event loop's (docs/benchmarks.md).
+Requests of one connection are answered in order.
 Source: RFC 9112.
 """
 
