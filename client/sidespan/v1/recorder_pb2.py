@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asidespan/v1/recorder.proto\x12\x0bsidespan.v1\"{\n\x05Hello\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12\x1c\n\x14protocol_version_min\x18\x02 \x01(\r\x12\x1c\n\x14protocol_version_max\x18\x03 \x01(\r\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x11\n\tacked_seq\x18\x05 \x01(\x04\"\x94\x01\n\x08HelloAck\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x10\n\x08last_seq\x18\x02 \x01(\x04\x12\x19\n\x11message_bytes_max\x18\x03 \x01(\x04\x12\x19\n\x11unacked_bytes_max\x18\x04 \x01(\x04\x12\r\n\x05token\x18\x05 \x01(\t\x12\x17\n\x0fsource_node_ref\x18\x06 \x01(\t\"6\n\x07Records\x12\x0e\n\x06traces\x18\x01 \x01(\x0c\x12\r\n\x05marks\x18\x02 \x01(\x0c\x12\x0c\n\x04logs\x18\x03 \x01(\x0c\"\xa7\x01\n\x03\x41\x63k\x12\x11\n\tfirst_lsn\x18\x01 \x01(\x04\x12\x10\n\x08last_lsn\x18\x02 \x01(\x04\x12\x13\n\x0bhlc_wall_ns\x18\x03 \x01(\x06\x12\x13\n\x0bhlc_logical\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\x12\x16\n\x0erejected_items\x18\x06 \x01(\x04\x12\x17\n\x0frejected_reason\x18\x07 \x01(\t\x12\x11\n\tduplicate\x18\x08 \x01(\x08\"\xe2\x01\n\x04Nack\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x16.sidespan.v1.Nack.Code\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\"\x8d\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x0b\n\x07INVALID\x10\x01\x12\r\n\tTOO_LARGE\x10\x02\x12\x0f\n\x0bUNAVAILABLE\x10\x03\x12\x10\n\x0cOUT_OF_ORDER\x10\x04\x12\x0b\n\x07VERSION\x10\x05\x12\x15\n\x11PERMISSION_DENIED\x10\x06\x12\x0c\n\x08PROTOCOL\x10\x07\"\x18\n\x07\x43ontrol\x12\r\n\x05\x64rain\x18\x01 \x01(\x08\"X\n\rRecordRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12%\n\x07records\x18\x03 \x01(\x0b\x32\x14.sidespan.v1.Records2B\n\x08Recorder\x12\x36\n\x06Record\x12\x1a.sidespan.v1.RecordRequest\x1a\x10.sidespan.v1.Ackb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asidespan/v1/recorder.proto\x12\x0bsidespan.v1\"{\n\x05Hello\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12\x1c\n\x14protocol_version_min\x18\x02 \x01(\r\x12\x1c\n\x14protocol_version_max\x18\x03 \x01(\r\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x11\n\tacked_seq\x18\x05 \x01(\x04\"\x94\x01\n\x08HelloAck\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x10\n\x08last_seq\x18\x02 \x01(\x04\x12\x19\n\x11message_bytes_max\x18\x03 \x01(\x04\x12\x19\n\x11unacked_bytes_max\x18\x04 \x01(\x04\x12\r\n\x05token\x18\x05 \x01(\t\x12\x17\n\x0fsource_node_ref\x18\x06 \x01(\t\"E\n\x07Records\x12\x0e\n\x06traces\x18\x01 \x01(\x0c\x12\r\n\x05marks\x18\x02 \x01(\x0c\x12\x0c\n\x04logs\x18\x03 \x01(\x0c\x12\r\n\x05\x65nded\x18\x04 \x01(\x0c\"\xa7\x01\n\x03\x41\x63k\x12\x11\n\tfirst_lsn\x18\x01 \x01(\x04\x12\x10\n\x08last_lsn\x18\x02 \x01(\x04\x12\x13\n\x0bhlc_wall_ns\x18\x03 \x01(\x06\x12\x13\n\x0bhlc_logical\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\x12\x16\n\x0erejected_items\x18\x06 \x01(\x04\x12\x17\n\x0frejected_reason\x18\x07 \x01(\t\x12\x11\n\tduplicate\x18\x08 \x01(\x08\"\xe2\x01\n\x04Nack\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x16.sidespan.v1.Nack.Code\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\"\x8d\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x0b\n\x07INVALID\x10\x01\x12\r\n\tTOO_LARGE\x10\x02\x12\x0f\n\x0bUNAVAILABLE\x10\x03\x12\x10\n\x0cOUT_OF_ORDER\x10\x04\x12\x0b\n\x07VERSION\x10\x05\x12\x15\n\x11PERMISSION_DENIED\x10\x06\x12\x0c\n\x08PROTOCOL\x10\x07\"\x18\n\x07\x43ontrol\x12\r\n\x05\x64rain\x18\x01 \x01(\x08\"X\n\rRecordRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12%\n\x07records\x18\x03 \x01(\x0b\x32\x14.sidespan.v1.Records\"\x96\x01\n\rClientMessage\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12#\n\x05hello\x18\x02 \x01(\x0b\x32\x12.sidespan.v1.HelloH\x00\x12\'\n\x07records\x18\x03 \x01(\x0b\x32\x14.sidespan.v1.RecordsH\x00\x12\x1f\n\x03\x62ye\x18\x04 \x01(\x0b\x32\x10.sidespan.v1.ByeH\x00\x42\t\n\x07message\"\x05\n\x03\x42ye\"\xc2\x01\n\x0fRecorderMessage\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12*\n\thello_ack\x18\x02 \x01(\x0b\x32\x15.sidespan.v1.HelloAckH\x00\x12\x1f\n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\x10.sidespan.v1.AckH\x00\x12!\n\x04nack\x18\x04 \x01(\x0b\x32\x11.sidespan.v1.NackH\x00\x12\'\n\x07\x63ontrol\x18\x05 \x01(\x0b\x32\x14.sidespan.v1.ControlH\x00\x42\t\n\x07message2\x8b\x01\n\x08Recorder\x12G\n\x07Session\x12\x1a.sidespan.v1.ClientMessage\x1a\x1c.sidespan.v1.RecorderMessage(\x01\x30\x01\x12\x36\n\x06Record\x12\x1a.sidespan.v1.RecordRequest\x1a\x10.sidespan.v1.Ackb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLOACK']._serialized_start=169
   _globals['_HELLOACK']._serialized_end=317
   _globals['_RECORDS']._serialized_start=319
-  _globals['_RECORDS']._serialized_end=373
-  _globals['_ACK']._serialized_start=376
-  _globals['_ACK']._serialized_end=543
-  _globals['_NACK']._serialized_start=546
-  _globals['_NACK']._serialized_end=772
-  _globals['_NACK_CODE']._serialized_start=631
-  _globals['_NACK_CODE']._serialized_end=772
-  _globals['_CONTROL']._serialized_start=774
-  _globals['_CONTROL']._serialized_end=798
-  _globals['_RECORDREQUEST']._serialized_start=800
-  _globals['_RECORDREQUEST']._serialized_end=888
-  _globals['_RECORDER']._serialized_start=890
-  _globals['_RECORDER']._serialized_end=956
+  _globals['_RECORDS']._serialized_end=388
+  _globals['_ACK']._serialized_start=391
+  _globals['_ACK']._serialized_end=558
+  _globals['_NACK']._serialized_start=561
+  _globals['_NACK']._serialized_end=787
+  _globals['_NACK_CODE']._serialized_start=646
+  _globals['_NACK_CODE']._serialized_end=787
+  _globals['_CONTROL']._serialized_start=789
+  _globals['_CONTROL']._serialized_end=813
+  _globals['_RECORDREQUEST']._serialized_start=815
+  _globals['_RECORDREQUEST']._serialized_end=903
+  _globals['_CLIENTMESSAGE']._serialized_start=906
+  _globals['_CLIENTMESSAGE']._serialized_end=1056
+  _globals['_BYE']._serialized_start=1058
+  _globals['_BYE']._serialized_end=1063
+  _globals['_RECORDERMESSAGE']._serialized_start=1066
+  _globals['_RECORDERMESSAGE']._serialized_end=1260
+  _globals['_RECORDER']._serialized_start=1263
+  _globals['_RECORDER']._serialized_end=1402
 # @@protoc_insertion_point(module_scope)

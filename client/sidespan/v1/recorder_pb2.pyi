@@ -36,14 +36,16 @@ class HelloAck(_message.Message):
     def __init__(self, protocol_version: _Optional[int] = ..., last_seq: _Optional[int] = ..., message_bytes_max: _Optional[int] = ..., unacked_bytes_max: _Optional[int] = ..., token: _Optional[str] = ..., source_node_ref: _Optional[str] = ...) -> None: ...
 
 class Records(_message.Message):
-    __slots__ = ("traces", "marks", "logs")
+    __slots__ = ("traces", "marks", "logs", "ended")
     TRACES_FIELD_NUMBER: _ClassVar[int]
     MARKS_FIELD_NUMBER: _ClassVar[int]
     LOGS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     traces: bytes
     marks: bytes
     logs: bytes
-    def __init__(self, traces: _Optional[bytes] = ..., marks: _Optional[bytes] = ..., logs: _Optional[bytes] = ...) -> None: ...
+    ended: bytes
+    def __init__(self, traces: _Optional[bytes] = ..., marks: _Optional[bytes] = ..., logs: _Optional[bytes] = ..., ended: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
     __slots__ = ("first_lsn", "last_lsn", "hlc_wall_ns", "hlc_logical", "token", "rejected_items", "rejected_reason", "duplicate")
@@ -108,3 +110,33 @@ class RecordRequest(_message.Message):
     seq: int
     records: Records
     def __init__(self, instance_id: _Optional[bytes] = ..., seq: _Optional[int] = ..., records: _Optional[_Union[Records, _Mapping]] = ...) -> None: ...
+
+class ClientMessage(_message.Message):
+    __slots__ = ("seq", "hello", "records", "bye")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    BYE_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    hello: Hello
+    records: Records
+    bye: Bye
+    def __init__(self, seq: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., records: _Optional[_Union[Records, _Mapping]] = ..., bye: _Optional[_Union[Bye, _Mapping]] = ...) -> None: ...
+
+class Bye(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RecorderMessage(_message.Message):
+    __slots__ = ("seq", "hello_ack", "ack", "nack", "control")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    HELLO_ACK_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    NACK_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    hello_ack: HelloAck
+    ack: Ack
+    nack: Nack
+    control: Control
+    def __init__(self, seq: _Optional[int] = ..., hello_ack: _Optional[_Union[HelloAck, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., control: _Optional[_Union[Control, _Mapping]] = ...) -> None: ...

@@ -21,10 +21,10 @@ from sidespand.token import encode
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A request on its way to the disk."""
+    """A request on its way to the disk; without a peer it is the recorder's own."""
 
     sealed: Sequence[Sealed]
-    peer: Peer
+    peer: Peer | None
     step: SessionStep | None
     payload_bytes: int
     done: Future[Receipt]
@@ -124,23 +124,23 @@ class Group:
         if not pending.sealed:
             return Receipt(0, 0, ZERO, ""), None
         seq = pending.step.seq if pending.step is not None else 0
-        session = self._session(pending)
+        session = self._session(pending.peer, pending.step) if pending.peer is not None else 0
         placed = [head.stamp(sealed, session, seq) for sealed in pending.sealed]
         last = placed[-1]
         token = encode(head.lineage, last.last_lsn, last.stamp, last.tag)
         return Receipt(placed[0].first_lsn, last.last_lsn, last.stamp, token), last
 
-    def _session(self, pending: Pending) -> int:
-        instance_id = pending.step.instance_id if pending.step is not None else b""
-        producer = (pending.peer, instance_id)
+    def _session(self, peer: Peer, step: SessionStep | None) -> int:
+        instance_id = step.instance_id if step is not None else b""
+        producer = (peer, instance_id)
         known = self._producers.get(producer) or self.new_producers.get(producer)
         if known:
             return known
         body = {
-            "door": pending.peer.door,
-            "uid": pending.peer.uid,
-            "pid": pending.peer.pid,
-            "address": pending.peer.address,
+            "door": peer.door,
+            "uid": peer.uid,
+            "pid": peer.pid,
+            "address": peer.address,
             "instance_id": instance_id,
         }
         lsn = self.draft.stamp(seal(control(Kind.SESSION, body), self._clock), 0, 0).first_lsn

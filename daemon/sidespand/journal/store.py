@@ -1,7 +1,7 @@
 """The journal of one recorder: takes requests on the event loop, answers when they are durable."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +15,22 @@ from sidespand.journal.opening import Options
 from sidespand.journal.segment import SegmentWriter, remove
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.spare import SpareMaker
-from sidespand.journal.stamper import seal
+from sidespand.journal.stamper import control, seal
 from sidespand.journal.state import Head
 from sidespand.journal.writer import JournalWriter
 from sidespand.limits import INFLIGHT_BYTES_MAX
 from sidespand.lock import FileLock
-from sidespand.model import Admitted, NodeIdentity, Peer, Position, Receipt, SessionStep
+from sidespand.model import (
+    Admitted,
+    Content,
+    ControlBody,
+    Kind,
+    NodeIdentity,
+    Peer,
+    Position,
+    Receipt,
+    SessionStep,
+)
 
 
 class JournalStore:
@@ -112,21 +122,19 @@ class JournalStore:
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
     ) -> asyncio.Future[Receipt]:
         """Make a request durable and say where it lies; ``ports.Journal`` has the contract."""
-        assert self._loop is not None
-        done: asyncio.Future[Receipt] = self._loop.create_future()
-        contents = admitted.contents
-        payload_bytes = sum(len(content.payload) for content in contents)
-        if not contents and step is None:
-            done.set_result(self._completed(Receipt(0, 0, ZERO, "")))
-        elif self._closed:
-            done.set_exception(Unavailable("the daemon is stopping"))
-        elif self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
-            done.set_exception(Unavailable("too many bytes wait for the disk"))
-        else:
-            sealed = [seal(content, self._clock) for content in contents]
-            self._inflight_bytes += payload_bytes
-            self._writer.submit(Pending(sealed, peer, step, payload_bytes, done))
-        return done
+        return self._append(admitted.contents, peer, step)
+
+    def append_control(self, kind: Kind, body: ControlBody) -> asyncio.Future[Receipt]:
+        """Make a control record durable, in the order in which this is called.
+
+        Args:
+            kind: One of the control kinds.
+            body: What msgpack can hold, at most CONTROL_BYTES_MAX when encoded.
+
+        Raises:
+            Unavailable: Out of the future: the daemon is stopping, or the commit failed. Retryable.
+        """
+        return self._append([control(kind, body)], None, None)
 
     def last_seq(self, instance_id: bytes, uid: int | None) -> int:
         """Return the highest durable seq of a client instance; 0 when it is unknown.
@@ -159,6 +167,24 @@ class JournalStore:
         """Register a segment after its first commit; see ``writer.SegmentRoll``."""
         where = Segment(self._head.ordinal, first_lsn, self._head.lineage)
         self._manifest = opening.place(self._layout, self._manifest, where, segment)
+
+    def _append(
+        self, contents: Sequence[Content], peer: Peer | None, step: SessionStep | None
+    ) -> asyncio.Future[Receipt]:
+        assert self._loop is not None
+        done: asyncio.Future[Receipt] = self._loop.create_future()
+        payload_bytes = sum(len(content.payload) for content in contents)
+        if not contents and step is None:
+            done.set_result(self._completed(Receipt(0, 0, ZERO, "")))
+        elif self._closed:
+            done.set_exception(Unavailable("the daemon is stopping"))
+        elif self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
+            done.set_exception(Unavailable("too many bytes wait for the disk"))
+        else:
+            sealed = [seal(content, self._clock) for content in contents]
+            self._inflight_bytes += payload_bytes
+            self._writer.submit(Pending(sealed, peer, step, payload_bytes, done))
+        return done
 
     def _completed(self, receipt: Receipt) -> Receipt:
         # Where nothing was stored, the sender still learns the node's newest token.
