@@ -16,7 +16,7 @@ class Load(NamedTuple):
     """What is sent.
 
     Args:
-        door: ``grpc`` or ``http``.
+        door: ``grpc``, ``http`` or ``frames``.
         connections: At once.
         streams: Requests under way on each.
         spans: A request.
@@ -31,7 +31,8 @@ class Load(NamedTuple):
 
     def __str__(self) -> str:
         way = f"{self.connections} x {self.streams}" if self.streams > 1 else str(self.connections)
-        return f"OTLP/{self.door} {self.spans}x{self.attributes}, {way} in flight"
+        door = self.door if self.door == "frames" else f"OTLP/{self.door}"
+        return f"{door} {self.spans}x{self.attributes}, {way} in flight"
 
 
 class Result(NamedTuple):

@@ -9,6 +9,9 @@ import sysconfig
 import time
 from pathlib import Path
 
+from tests.bench import compiled
+from tests.bench import load as generator
+from tests.bench.load import Load, Result
 from tests.bench.machine import processes
 from tests.daemon import Daemon, wait_until
 
@@ -27,6 +30,14 @@ class Server:
         self.name = name
         self.ports = {"grpc": grpc_port, "http": http_port}
         self.pid = pid
+
+    def has(self, door: str) -> bool:
+        """Tell whether it has such a door."""
+        return door in self.ports
+
+    def send(self, load: Load, requests: int) -> Result:
+        """Send it ``requests`` requests and say how it went."""
+        return generator.run(load, self.ports[load.door], requests)
 
     def pids(self) -> list[int]:
         """Return all of its processes."""
@@ -61,6 +72,17 @@ class Ours(Server):
         ).start()
         self.start_s = time.perf_counter() - started
         super().__init__(f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
+        self.frames = str(self.daemon.ingest)
+
+    def has(self, door: str) -> bool:
+        """Tell whether it has such a door."""
+        return door == "frames" or super().has(door)
+
+    def send(self, load: Load, requests: int) -> Result:
+        """Send it ``requests`` requests and say how it went."""
+        if load.door == "frames":
+            return compiled.run(load, self.frames, requests)
+        return super().send(load, requests)
 
     def accepted_spans(self) -> int:
         """Return the sum of ``sidespan_receiver_accepted_items_total`` for spans."""

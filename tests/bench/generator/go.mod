@@ -1,0 +1,3 @@
+module sidespan.dev/bench/generator
+
+go 1.22

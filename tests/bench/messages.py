@@ -1,0 +1,126 @@
+"""Prints what one small message costs the recorder: one span, 16 clients, each door in turn.
+
+    python -m tests.bench.messages [--requests N] [--rounds N]
+
+CPU of the recorder process alone. ``no journal`` is the same frames door before a journal that
+answers at once: what is left is the commit's share. The ack latency is that of one client alone.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import uvloop
+
+from sidespand.admission import OtlpAdmission
+from sidespand.hlc import ZERO
+from sidespand.limits import MESSAGE_BYTES_MAX
+from sidespand.model import Admitted, Peer, Receipt, SessionStep
+from sidespand.receiver.intake import Intake
+from sidespand.receiver.session import SessionRegistry
+from sidespand.telemetry import Telemetry
+from tests.bench import compiled
+from tests.bench.load import Load, Result
+from tests.bench.machine import cpu_s, flush_latency
+from tests.bench.servers import Ours
+
+CLIENTS = 16
+
+
+class Instant:
+    """A journal that keeps nothing and answers at once."""
+
+    def append(
+        self, admitted: Admitted, _peer: Peer, _step: SessionStep | None = None
+    ) -> asyncio.Future[Receipt]:
+        """Answer."""
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        items = sum(content.item_count for content in admitted.contents)
+        done.set_result(Receipt(1, items, ZERO, "token"))
+        return done
+
+    def last_seq(self, _instance_id: bytes, _uid: int | None) -> int:
+        """Know nobody."""
+        return 0
+
+    def newest_token(self) -> str:
+        """Return any."""
+        return "token"
+
+
+def serve(path: str, ready: Connection) -> None:
+    """Serve frames before an instant journal for ever."""
+
+    async def run() -> None:
+        sessions = SessionRegistry(
+            Intake(OtlpAdmission(), Instant(), Telemetry()),
+            message_bytes_max=MESSAGE_BYTES_MAX,
+            source_node_ref="node://bench",
+            changed=lambda _: None,
+        )
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(sessions.protocol, path)
+        ready.send(True)
+        await server.serve_forever()
+
+    uvloop.run(run())
+
+
+def cost_us(pid: int, send: Callable[[int], Result], requests: int) -> float:
+    """Return the CPU of process ``pid`` per request, in microseconds."""
+    before = cpu_s([pid])
+    result = send(requests)
+    assert result.failed == 0, f"{result.failed} requests failed"
+    return (cpu_s([pid]) - before) / result.requests * 1e6
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=40_000, help="a round (default 40000)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each door (default 5)")
+    args = parser.parse_args()
+    frames, http = Load("frames", CLIENTS, 1, 1, 3), Load("http", CLIENTS, 1, 1, 3)
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory(prefix="sidespan-bench-") as directory:
+        root = Path(directory)
+        flush = flush_latency(root)
+        print(f"disk flush of 4 KiB: p50 {flush.p50_us:.0f} us, p99 {flush.p99_us:.0f} us")
+        ours, theirs = context.Pipe()
+        bare = context.Process(target=serve, args=(str(root / "bare"), theirs), daemon=True)
+        bare.start()
+        ours.recv()
+        server = Ours(root / "store", "fsync")
+        assert bare.pid is not None
+        doors = {
+            "frames": (server.pid, partial(compiled.run, frames, server.frames)),
+            "frames, no journal": (bare.pid, partial(compiled.run, frames, str(root / "bare"))),
+            "OTLP/HTTP": (
+                server.pid, partial(compiled.run, http, f"127.0.0.1:{server.ports['http']}"),
+            ),
+        }  # fmt: skip
+        try:
+            found: dict[str, list[float]] = {name: [] for name in doors}
+            for _ in range(args.rounds):
+                for name, (pid, send) in doors.items():
+                    found[name].append(cost_us(pid, send, args.requests))
+            for name, costs in found.items():
+                print(f"{name:<20}{statistics.median(costs):>8.1f} CPU us/message")
+            alone = compiled.run(Load("frames", 1, 1, 1, 3), server.frames, args.requests // 20)
+            print(f"ack of one framed span: p50 {alone.p50_ms:.2f} ms, p99 {alone.p99_ms:.2f} ms")
+        finally:
+            server.stop()
+            bare.terminate()
+            bare.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
