@@ -25,6 +25,7 @@ class ManualClock:
         self._wall_ns = wall_ns
         self._boottime_ns = boottime_ns
         self._random = random.Random(seed)
+        self.claimed_error_us: int | None = None
 
     def wall_ns(self) -> int:
         """Return the wall clock as it was last set."""
@@ -33,6 +34,10 @@ class ManualClock:
     def boottime_ns(self) -> int:
         """Return the time since boot as it was last set."""
         return self._boottime_ns
+
+    def error_us(self) -> int | None:
+        """Return what the test claims."""
+        return self.claimed_error_us
 
     def random_bytes(self, count: int) -> bytes:
         """Return the next bytes of the seeded generator."""

@@ -18,6 +18,13 @@ class Clock(Protocol):
         """Return nanoseconds since boot, suspended time included; it never steps back."""
         ...
 
+    def error_us(self) -> int | None:
+        """Return how far ``wall_ns`` may be off, in microseconds; None when nobody vouches for it.
+
+        It asks the system: once a second is often enough.
+        """
+        ...
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes that nobody can foretell."""
         ...
@@ -33,6 +40,10 @@ class SystemClock:
     def boottime_ns(self) -> int:
         """Return CLOCK_BOOTTIME."""
         return platform.boottime_ns()
+
+    def error_us(self) -> int | None:
+        """Return what the time daemon claims."""
+        return platform.clock_error_us()
 
     def random_bytes(self, count: int) -> bytes:
         """Return bytes of the kernel's generator, which a virtual machine's clone reseeds."""

@@ -4,11 +4,13 @@
     ├── ConfigError            the configuration cannot be used              not retryable
     ├── InUse                  a store, socket or port has another owner     not retryable
     ├── StoreUnreadable        the store cannot be opened without loss       not retryable
+    ├── StoreMoved             the store is a copy, or was moved             not retryable
     ├── StoreTooNew            written by a later version                    not retryable
     ├── NotFound               no such trace, span or position               not retryable
     ├── Refused                the request was not stored
     │   ├── InvalidRequest     its content is malformed                      not retryable
     │   ├── TooLarge           it is over a size limit                       not retryable
+    │   ├── Unauthenticated    the peer has not shown who it is              not retryable
     │   ├── PermissionRefused  the peer may not write here                   not retryable
     │   ├── OutOfOrder         a later step came before its predecessor      retryable
     │   └── Unavailable        the node cannot store now                     retryable
@@ -47,6 +49,10 @@ class StoreUnreadable(SidespanError):
     """The store cannot be opened without losing records; nothing was changed."""
 
 
+class StoreMoved(SidespanError):
+    """The store is a copy, or was moved to another disk or machine; nothing was changed."""
+
+
 class StoreTooNew(SidespanError):
     """A later version wrote this store; nothing was changed."""
 
@@ -67,6 +73,10 @@ class TooLarge(Refused):
     """The message is over a size limit, before or after decompression."""
 
 
+class Unauthenticated(Refused):
+    """The peer has not shown who it is; the same request with a good token may pass."""
+
+
 class PermissionRefused(Refused):
     """The peer may not write here."""
 
@@ -75,6 +85,10 @@ class OutOfOrder(Refused):
     """A step of a session came while an earlier one is still owed."""
 
     retryable = True
+
+
+# Exporters that try six times within ten seconds last longer when told two seconds than one.
+RETRY_AFTER_MS = 2000
 
 
 class Unavailable(Refused):
@@ -88,7 +102,7 @@ class Unavailable(Refused):
 
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_ms: int = 1000) -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after_ms: int = RETRY_AFTER_MS) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_ms = retry_after_ms
 

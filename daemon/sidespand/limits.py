@@ -10,24 +10,69 @@ GIB: Final = 1024 * MIB
 MESSAGE_BYTES_MAX: Final = 64 * MIB
 # HELLO holds an id, two numbers and a name.
 HELLO_BYTES_MAX: Final = 4 * KIB
+# What a request occupies once it is parsed: 30 MiB of spans with ten short attributes do. It bounds
+# attributes, events, links and values together, of which each takes 44 bytes or more.
+PARSED_BYTES_MAX: Final = 2 * MESSAGE_BYTES_MAX
 # Requests that wait for their commit, all doors together. Beyond it senders are told to come back.
 INFLIGHT_BYTES_MAX: Final = 256 * MIB
+# Of one user, tenant or address: the others always find room.
+PEER_INFLIGHT_BYTES_MAX: Final = INFLIGHT_BYTES_MAX // 2
+# Above this the rest is kept for requests that carry an error.
+PLAIN_INFLIGHT_BYTES_MAX: Final = INFLIGHT_BYTES_MAX * 9 // 10
+# Bodies that are still being received, of all HTTP connections together, and of one peer.
+RECEIVING_BYTES_MAX: Final = 256 * MIB
+PEER_RECEIVING_BYTES_MAX: Final = RECEIVING_BYTES_MAX // 2
+# Peers whose use of a rate is remembered.
+RATE_PEERS_MAX: Final = 1024
+# A refusal over OTLP is held back for so long first, since some exporters never come again; beyond
+# the bounds it is told at once.
+HOLD_S_MIN: Final = 1.0
+HOLD_S_MAX: Final = 3.0
+HELD_REQUESTS_MAX: Final = 256
+HELD_BYTES_MAX: Final = 32 * MIB
+# Requests whose repetition is recognised, about 700 bytes each, and for how long: exporters try
+# again for a minute at most.
+REPEAT_REQUESTS_MAX: Final = 8192
+REPEAT_WINDOW_S: Final = 120.0
+REPEAT_WINDOW_S_MAX: Final = 3600.0
+# Traces whose spans are counted where a cap is set, about 150 bytes each; the one that was silent
+# for longest is forgotten first.
+CAPPED_TRACES_MAX: Final = 65_536
 # Of one connection: what a client may send ahead of its acknowledgements.
 UNACKED_BYTES_MAX: Final = 8 * MIB
 # What a request occupies beside its body until it is answered.
 REQUEST_OVERHEAD_BYTES: Final = 1 * KIB
+# Of one door. Fewer where the process may not have so many descriptors.
 CONNECTIONS_MAX: Final = 4096
+# Descriptors that connections leave to the journal, the worker and the listeners.
+DESCRIPTORS_RESERVED: Final = 512
+# Tenants that the configuration names: a token is compared with every one of them.
+TENANTS_MAX: Final = 256
+# A token file: shorter tokens can be guessed; several stand in it while they are being replaced.
+BEARER_CHARACTERS_MIN: Final = 16
+BEARERS_PER_FILE_MAX: Final = 8
+# A token file, or a private key.
+SECRET_FILE_BYTES_MAX: Final = 64 * KIB
+# A TCP peer that does not finish its TLS handshake, or its HTTP/2 preface, is let go.
+TLS_HANDSHAKE_S: Final = 10.0
 # A frame that has begun must go on; a client that hangs in the middle of one is let go.
 FRAME_STALL_S: Final = 30.0
 HTTP_STALL_S: Final = 30.0
+# A frame or an HTTP request is whole within this, however steadily it trickles: the largest one at
+# 0.5 MB/s.
+REQUEST_S: Final = 120.0
 # A sender that is refused in the middle of its body gets this long to read why.
 HTTP_LINGER_S: Final = 2.0
 # OTLP/JSON is for small things: as objects it takes fifty times the memory of its text, and a
 # second for a megabyte.
 JSON_BYTES_MAX: Final = 4 * MIB
+# An empty object takes 3 bytes of text and 160 of memory; of ordinary ones fewer fit.
+JSON_OBJECTS_MAX: Final = 300_000
 # OTLP/JSON nests about ten deep around an attribute's value; protobuf itself stops at 100.
 JSON_DEPTH_MAX: Final = 90
 HTTP_HEADER_BYTES_MAX: Final = 32 * KIB
+# Answers on a gRPC stream that its client has not read; more of it is not read meanwhile.
+ANSWERS_MAX: Final = 1024
 GRPC_STREAMS_PER_CONNECTION_MAX: Final = 128
 
 # A group commit: enough to amortise two flushes, little enough to keep its latency near theirs.
@@ -38,6 +83,8 @@ GROUP_GATHER_S: Final = 0.001
 
 # One record. An item needs an LSN, and the header counts items in 32 bits.
 ITEMS_PER_RECORD_MAX: Final = 1_000_000
+# Resources and scopes of one request together; each is visited, however empty it is.
+GROUPS_PER_RECORD_MAX: Final = 100_000
 # Bad items that are picked out one by one while the others are stored.
 REFUSED_ITEMS_MAX: Final = 10_000
 EDGES_PER_RECORD_MAX: Final = 1024
@@ -54,6 +101,12 @@ TRACESTATE_MEMBER_CHARACTERS_MAX: Final = 128
 # A remote clock further ahead than this is not merged (the record is stored all the same).
 HLC_MERGE_AHEAD_NS_MAX: Final = 500_000_000
 
+# Wall and boot time run at one rate and part only when the wall is set. Two readings apart by less
+# than this may be one moment, seen by a thread that was kept waiting between them.
+CLOCK_STEP_NS_MIN: Final = 10_000_000
+# A new checkpoint is signed this long after the first record that it covers.
+CHECKPOINT_INTERVAL_S: Final = 1.0
+
 # A signed note: a checkpoint or a key statement is under 1 KiB; C2SP wants at least 16 signatures,
 # of which a post-quantum one takes 5 KB.
 NOTE_BYTES_MAX: Final = 128 * KIB
@@ -62,6 +115,15 @@ NOTE_SIGNATURES_MAX: Final = 100
 PROOF_BYTES_MAX: Final = NOTE_BYTES_MAX + 64 * KIB
 # Events that answered questions of order keep in memory, about 300 bytes each.
 CLOSURE_EVENTS_MAX: Final = 1_000_000
+# A proof bundle: a record in base64 beside its proof and its key.
+BUNDLE_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 3 * 4 + 1 * MIB
+# Compact ranges that a check of a store remembers: a checkpoint is stored within a second of its
+# signature.
+TREE_HEADS_MAX: Final = 100_000
+# What a check lists before it stops listing; one fault often shows in many places.
+FINDINGS_MAX: Final = 200
+# Items of one store that a question of order holds in memory, about 1 KiB each.
+EVIDENCE_ITEMS_MAX: Final = 200_000
 # An item that was accepted this long after its claimed end was held back on the way.
 LATE_NS: Final = 3600 * 1_000_000_000
 
@@ -83,6 +145,16 @@ PREWRITE_BYTES_PER_S_MIN: Final = 32 * MIB
 # Sessions whose last seq is remembered; the one unused for longest goes first.
 SESSIONS_MAX: Final = 4096
 INSTANCE_ID_BYTES: Final = 16
+# Open spans that are watched: the table is in memory, and each new segment begins with all of it.
+# Marks beyond are stored, and nobody waits for the ends of their spans.
+OPEN_SPANS_PER_INSTANCE_MAX: Final = 8192
+OPEN_SPANS_MAX: Final = 32768
+# Names in that table and in ABANDONED are for people.
+OPEN_TEXT_CHARACTERS_MAX: Final = 80
+# How long a client whose process lives, or is unknown, may be away before its open spans count as
+# abandoned; and one that has no session whose end could be noticed may be silent.
+AWAY_S_MAX: Final = 10.0
+SILENT_S_MAX: Final = 600.0
 # Producers (door, uid, pid or address) that share one SESSION record while the daemon runs.
 PRODUCERS_MAX: Final = 1024
 
@@ -113,6 +185,10 @@ SPANS_PER_TURN: Final = 64
 # Between recorder and worker: a message names every sink, and several are sent together.
 CHANNEL_MESSAGE_BYTES_MAX: Final = 1 * MIB
 CHANNEL_TICK_S: Final = 0.02
+# What the worker may have asked the recorder and not heard of yet.
+CHANNEL_ASKS_MAX: Final = 16
+# One question: the reader of the channel may hold most of it and a further read at once.
+CHANNEL_ASK_BYTES_MAX: Final = 512 * KIB
 SINK_FIGURES_S: Final = 1.0
 
 # An id in a question: fewer digits would name too much. What an ambiguous one lists.
@@ -129,6 +205,41 @@ SUMMARY_SERVICES_MAX: Final = 16
 # One line of a terminal holds less; longer names of spans are cut.
 TEXT_CHARACTERS_MAX: Final = 200
 
+# How far an anchor may lag behind its store, and how long one is: a place and a checksum.
+ANCHOR_INTERVAL_S: Final = 1.0
+ANCHOR_BYTES_MAX: Final = 4 * KIB
+
+# Retention: what is kept by default, and how often that is looked at.
+RETENTION_AGE_S: Final = 7 * 86400
+RETENTION_BYTES: Final = 10 * GIB
+DISK_FREE_MIN: Final = 0.1
+UPKEEP_S: Final = 2.0
+# What a sender waits when the journal is full: until a sink has caught up or room was made.
+FULL_RETRY_AFTER_MS: Final = 5000
+# The open segment, the spare, and what is left to trim.
+RETENTION_SEGMENTS_MIN: Final = 4
+# On a disk that is full the next segment needs this much beside itself: for its place and name.
+SEGMENT_BIRTH_BYTES: Final = 256 * KIB
+
+# One REDACT record: its body is a control record's. Actor and reason are written by people.
+REDACT_RECORDS_MAX: Final = 512
+REDACT_TRACES_MAX: Final = 1024
+REDACT_TEXT_CHARACTERS_MAX: Final = 512
+# One request for redaction: it crosses the channel in one message.
+REDACTION_RECORDS_MAX: Final = 4096
+REDACTION_TRACES_MAX: Final = 8192
+# What a rewritten segment's commit may hold: it is read whole before it is written.
+REWRITE_BATCH_BYTES: Final = 4 * MIB
+
+# The API on api.sock: a request names positions or ids, thousands at most.
+API_BODY_BYTES_MAX: Final = 1 * MIB
+API_POSITIONS_MAX: Final = 20_000
+API_CONNECTIONS_MAX: Final = 64
+# What a command waits for: a redaction rewrites segments, each of which is copied.
+API_ANSWER_S: Final = 600.0
+# A worker that is being started is there within a second.
+API_CONNECT_S: Final = 5.0
+
 # Commits that may fail in a row before the daemon gives up and lets its supervisor decide.
 COMMIT_FAILURES_MAX: Final = 3
 
@@ -142,9 +253,21 @@ WORKER_STEADY_S: Final = 60.0
 SOCKET_PATH_BYTES_MAX: Final = 107
 
 assert HELLO_BYTES_MAX < UNACKED_BYTES_MAX < MESSAGE_BYTES_MAX < INFLIGHT_BYTES_MAX
+assert OPEN_SPANS_PER_INSTANCE_MAX <= OPEN_SPANS_MAX
+assert MESSAGE_BYTES_MAX <= PEER_INFLIGHT_BYTES_MAX < PLAIN_INFLIGHT_BYTES_MAX < INFLIGHT_BYTES_MAX
+assert MESSAGE_BYTES_MAX <= PEER_RECEIVING_BYTES_MAX < RECEIVING_BYTES_MAX
+assert JSON_BYTES_MAX // 16 < JSON_OBJECTS_MAX < JSON_BYTES_MAX // 3
+assert HELD_BYTES_MAX < PEER_INFLIGHT_BYTES_MAX
+assert HOLD_S_MIN < HOLD_S_MAX <= STOP_GRACE_S
+assert REPEAT_WINDOW_S <= REPEAT_WINDOW_S_MAX
 assert GROUP_BYTES_MAX <= SEGMENT_MAP_SLACK_BYTES
 assert MESSAGE_BYTES_MAX + 4 * MIB < SEGMENT_MAP_SLACK_BYTES
 assert DELIVERY_BYTES_MAX <= READ_BATCH_BYTES
 assert CONTROL_BYTES_MAX < SEGMENT_BYTES_MIN
+assert 48 * REDACT_RECORDS_MAX + 18 * REDACT_TRACES_MAX + 8 * 512 < CONTROL_BYTES_MAX
+assert 48 * REDACTION_RECORDS_MAX + 18 * REDACTION_TRACES_MAX < CHANNEL_ASK_BYTES_MAX
+assert REDACT_TRACES_MAX <= REDACTION_TRACES_MAX
+assert 48 * API_POSITIONS_MAX < API_BODY_BYTES_MAX
+assert CHANNEL_ASK_BYTES_MAX < CHANNEL_MESSAGE_BYTES_MAX
 assert LIST_QUIET_BYTES < LIST_BYTES_MAX < FIND_QUIET_BYTES
 assert PREWRITE_FIRST_BYTES <= SEGMENT_BYTES

@@ -52,3 +52,24 @@ class FileLock:
     def release(self) -> None:
         """Let another process have it."""
         os.close(self._descriptor)
+
+
+def is_held(path: Path) -> bool | None:
+    """Tell whether the lock at ``path`` has an owner; None when this user may not ask.
+
+    The lock is taken, shared, and let go at once: only an owner that starts in this very moment
+    notices, and tries again.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -6,6 +6,7 @@ from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple
 
 from sidespand.hlc import Hlc
+from sidespand.limits import AWAY_S_MAX
 
 
 class Kind(IntEnum):
@@ -86,12 +87,38 @@ class Peer:
         uid: Of the peer process; None where the door cannot know.
         pid: The same.
         address: Host without port for TCP; empty on a Unix socket.
+        tenant: What its token, certificate or uid stands for; empty when the configuration names
+            none.
     """
 
     door: str
     uid: int | None = None
     pid: int | None = None
     address: str = ""
+    tenant: str = ""
+
+
+class SpanKey(NamedTuple):
+    """Names a span: 16 bytes and 8 bytes, neither all zero."""
+
+    trace_id: bytes
+    span_id: bytes
+
+
+class Mark(NamedTuple):
+    """What the table of open spans keeps of a mark.
+
+    Args:
+        key: Of the span.
+        start_ns: Nanoseconds since the Unix epoch, by the sender's clock.
+        name: Of the span, at most OPEN_TEXT_CHARACTERS_MAX characters.
+        service: Of its resource; the same.
+    """
+
+    key: SpanKey
+    start_ns: int
+    name: str
+    service: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +131,8 @@ class Content:
         item_count: 1 or more.
         edges: At most EDGES_PER_RECORD_MAX, by item index.
         edges_truncated: There were more.
+        marks: Of a record of marks one an item, in item order; else empty.
+        digest: SHA-256 of the payload where it is known already; empty where it is not.
     """
 
     kind: Kind
@@ -111,6 +140,8 @@ class Content:
     item_count: int
     edges: tuple[Edge, ...] = ()
     edges_truncated: bool = False
+    marks: tuple[Mark, ...] = ()
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +152,15 @@ class Admitted:
         contents: In the order in which they become records; empty when nothing is to be stored.
         rejected_items: Items that were refused while the others stand.
         rejected_reason: Why, for the sender; empty when none was.
+        ended: The marked spans that end with it; those that are not open are passed over.
+        removed_values: Attributes, bodies and messages left out of what is stored.
     """
 
     contents: tuple[Content, ...]
     rejected_items: int = 0
     rejected_reason: str = ""
+    ended: tuple[SpanKey, ...] = ()
+    removed_values: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +174,37 @@ class SessionStep:
             the store does not
             know goes on.
         uid: Whom the instance is bound to; None where the door cannot know.
+        away_s_max: For how many seconds the instance may be away before what it left open counts as
+            abandoned.
     """
 
     instance_id: bytes
     seq: int
     acked_seq: int
     uid: int | None
+    away_s_max: float = AWAY_S_MAX
+
+
+class OpenSpan(NamedTuple):
+    """A span that a mark has opened and nothing has ended yet.
+
+    Args:
+        instance_id: Of the client that opened it, 16 bytes.
+        mark: The mark that opened it.
+        peer: Who handed that over.
+        lineage: Where that lies, 8 bytes.
+        lsn: The same.
+        opened_ns: Wall clock of the recorder then.
+        away_s_max: As in ``SessionStep``.
+    """
+
+    instance_id: bytes
+    mark: Mark
+    peer: Peer
+    lineage: bytes
+    lsn: int
+    opened_ns: int
+    away_s_max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +285,7 @@ class Gap:
     Args:
         first: Its first missing LSN, inclusive.
         last: Its last missing LSN, inclusive.
-        reason: ``trimmed``, ``missing`` or ``damaged``.
+        reason: ``trimmed``, ``missing``, ``damaged`` or ``redacted``.
     """
 
     ordinal: int

@@ -7,9 +7,9 @@ receiver ─▶ Admission ─▶ Journal ─▶ ack
 """
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sidespand.model import (
     Admitted,
@@ -42,6 +42,23 @@ class Admission(Protocol):
             InvalidRequest: The body does not parse, or every item in it is bad. Not retryable.
             TooLarge: A count is over its limit. Not retryable.
         """
+        ...
+
+    def carries_error(self, kind: Kind, body: bytes) -> bool:
+        """Tell whether an item of the request is an error: such a request is worth the last room.
+
+        Args:
+            kind: As for ``admit``.
+            body: The same.
+
+        Raises:
+            InvalidRequest: The body does not parse. Not retryable.
+            TooLarge: As for ``admit``.
+        """
+        ...
+
+    def withdraw(self, admitted: Admitted) -> None:
+        """Forget what was noted of a request that was not written after all."""
         ...
 
 
@@ -80,6 +97,36 @@ class Journal(Protocol):
 
     def newest_token(self) -> str:
         """Return the token of the newest durable record."""
+        ...
+
+
+class OpenSpanTable(Protocol):
+    """The spans that marks have opened: what would be lost with the client that holds them."""
+
+    def open_instances(self) -> Mapping[bytes, float]:
+        """Return the instances that have open spans, and for how many seconds each may be away.
+
+        Asked while nothing is appended.
+        """
+        ...
+
+    def open_count(self, instance_id: bytes) -> int:
+        """Return how many durable open spans an instance has."""
+        ...
+
+    def abandon(self, instance_id: bytes, reason: str) -> Future[Receipt]:
+        """Write ABANDONED with all open spans of an instance, and forget them in the same commit.
+
+        It takes its place in the order at once: what was appended before it counts. Without open
+        spans nothing is written.
+
+        Args:
+            instance_id: 16 bytes.
+            reason: Why, for people.
+
+        Raises:
+            Unavailable: Out of the future: nothing was forgotten. Retryable.
+        """
         ...
 
 
@@ -126,4 +173,26 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Let go; nothing is delivered afterwards."""
+        ...
+
+
+@runtime_checkable
+class Erasable(Protocol):
+    """A store of our own beside the journal that holds copies of records.
+
+    A sink that keeps files, the index, dead letters: whatever has this method is asked, as soon as
+    a redaction is durable and again where the log tells of it.
+    """
+
+    async def erase(self, gone: Sequence[Gap]) -> None:
+        """Remove every copy of these records from our own files; safe to repeat.
+
+        Done when no file of this store holds them any more.
+
+        Args:
+            gone: The redacted records, one range each, in log order.
+
+        Raises:
+            OSError: Some of them may still be there. Retryable.
+        """
         ...

@@ -13,6 +13,21 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._declare_receiver(registry)
+        self._declare_journal(registry)
+        self._declare_evidence(registry)
+        self._declare_retention(registry)
+        self._declare_worker(registry)
+
+    def follow(self, gauge: Gauge, read: Callable[[], float]) -> None:
+        """Have ``gauge`` ask ``read`` whenever metrics are collected."""
+        gauge.set_function(read)
+
+    def exposition(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+    def _declare_receiver(self, registry: CollectorRegistry) -> None:
         self.accepted_items = Counter(
             "sidespan_receiver_accepted_items",
             "Items acknowledged as durable.",
@@ -31,17 +46,61 @@ class Telemetry:
             ["door", "reason"],
             registry=registry,
         )
+        self.repeated_requests = Counter(
+            "sidespan_receiver_repeated_requests",
+            "Requests that had come before and were not stored again.",
+            ["door"],
+            registry=registry,
+        )
+        self.removed_values = Counter(
+            "sidespan_receiver_removed_values",
+            "Attributes, log bodies and status messages left out because capture is metadata.",
+            ["door", "signal"],
+            registry=registry,
+        )
+        self.held_requests = Gauge(
+            "sidespan_receiver_held_requests",
+            "Requests that wait a little before they are tried once more.",
+            registry=registry,
+        )
+        self.receiver_inflight_bytes = Gauge(
+            "sidespan_receiver_inflight_bytes",
+            "Bytes of requests that wait for their answer, all doors together.",
+            registry=registry,
+        )
         self.connections = Gauge(
             "sidespan_receiver_connections",
             "Open client connections.",
             ["door"],
             registry=registry,
         )
+
+    def _declare_journal(self, registry: CollectorRegistry) -> None:
         self.last_lsn = Gauge(
             "sidespan_journal_last_lsn", "The newest durable LSN.", registry=registry
         )
         self.boot_generation = Gauge(
-            "sidespan_journal_boot_generation", "Opens of this lineage.", registry=registry
+            "sidespan_journal_boot_generation", "Opens of this store.", registry=registry
+        )
+        self.lineage_ordinal = Gauge(
+            "sidespan_journal_lineage_ordinal",
+            "Lineages of this store so far; a rollback or a move begins another one.",
+            registry=registry,
+        )
+        self.open_spans = Gauge(
+            "sidespan_journal_open_spans",
+            "Marked spans that have not ended.",
+            registry=registry,
+        )
+        self.abandoned_spans = Counter(
+            "sidespan_journal_abandoned_spans",
+            "Open spans whose client went away.",
+            registry=registry,
+        )
+        self.unwatched_marks = Gauge(
+            "sidespan_journal_unwatched_marks",
+            "Marks that found no room in the table of open spans, since the daemon started.",
+            registry=registry,
         )
         self.inflight_bytes = Gauge(
             "sidespan_journal_inflight_bytes",
@@ -53,6 +112,56 @@ class Telemetry:
             "1 when an acknowledgement means on disk, 0 when durability is none.",
             registry=registry,
         )
+
+    def _declare_evidence(self, registry: CollectorRegistry) -> None:
+        self.hlc_lead = Gauge(
+            "sidespan_journal_hlc_lead_seconds",
+            "How far the HLC of the newest record was ahead of its wall clock.",
+            registry=registry,
+        )
+        self.checkpoints = Counter(
+            "sidespan_journal_checkpoints", "Checkpoints that are durable.", registry=registry
+        )
+        self.checkpoint_failures = Counter(
+            "sidespan_journal_checkpoint_failures",
+            "Checkpoints that could not be signed or committed.",
+            registry=registry,
+        )
+        self.uncovered_records = Gauge(
+            "sidespan_journal_uncovered_records",
+            "Records that no checkpoint of this generation covers; 1 is the newest checkpoint's.",
+            registry=registry,
+        )
+
+    def _declare_retention(self, registry: CollectorRegistry) -> None:
+        self.store_bytes = Gauge(
+            "sidespan_journal_store_bytes", "What the segments occupy on disk.", registry=registry
+        )
+        self.oldest_lsn = Gauge(
+            "sidespan_journal_oldest_lsn", "The first LSN that can be read.", registry=registry
+        )
+        self.oldest_age = Gauge(
+            "sidespan_journal_oldest_age_seconds",
+            "Age of the newest record of the oldest closed segment; 0 without one.",
+            registry=registry,
+        )
+        self.trimmed_items = Counter(
+            "sidespan_journal_trimmed_items",
+            "LSNs whose segments were removed, dropped ones included.",
+            registry=registry,
+        )
+        self.dropped_items = Counter(
+            "sidespan_journal_dropped_items",
+            "LSNs that were removed before a required sink had passed them.",
+            registry=registry,
+        )
+        self.redacted_records = Counter(
+            "sidespan_journal_redacted_records",
+            "Records whose content was taken out.",
+            registry=registry,
+        )
+
+    def _declare_worker(self, registry: CollectorRegistry) -> None:
         self.worker_starts = Counter(
             "sidespan_worker_starts", "Times the worker was started.", registry=registry
         )
@@ -73,14 +182,6 @@ class Telemetry:
         self.sink_lag = _sink_gauge(
             registry, "lag_items", "Items between the newest durable one and the sink's cursor."
         )
-
-    def follow(self, gauge: Gauge, read: Callable[[], float]) -> None:
-        """Have ``gauge`` ask ``read`` whenever metrics are collected."""
-        gauge.set_function(read)
-
-    def exposition(self) -> bytes:
-        """Return all metrics in the Prometheus text format."""
-        return generate_latest(self.registry)
 
 
 def _sink_gauge(registry: CollectorRegistry, name: str, text: str) -> Gauge:

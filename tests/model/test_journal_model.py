@@ -17,6 +17,7 @@ from sidespand.errors import OutOfOrder, SidespanError
 from sidespand.limits import KIB, MIB, SEGMENT_BYTES_MIN
 from sidespand.model import Kind, Receipt, SessionStep
 from tests.clocks import ManualClock
+from tests.unit.journal.copies import put_back
 from tests.unit.journal.faults import file_size_limit
 from tests.unit.journal.lives import Life, records, segment_files
 from tests.unit.journal.making import content
@@ -32,7 +33,7 @@ class JournalModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="sidespan-model-"))
-        self.data_dir = self.root / "0"
+        self.data_dir = self.root / "store"
         self.clock = ManualClock()
         self.generation = 1
         self.stored: list[tuple[int, int, bytes]] = []
@@ -127,7 +128,8 @@ class JournalModel(RuleBasedStateMachine):
         # The spare is in the making, and is made anew in any case.
         shutil.copytree(self.data_dir, copy, ignore=shutil.ignore_patterns("spare.mdb*"))
         self.life.close()
-        self.data_dir = copy
+        put_back(copy, self.data_dir)
+        shutil.rmtree(copy)
         self.compare()
         self.open_again()
 

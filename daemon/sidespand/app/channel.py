@@ -1,28 +1,43 @@
-"""The socketpair between recorder and worker: a few facts, of which only the newest matter.
+"""The socketpair between recorder and worker: facts, of which the newest matter, and questions.
 
     recorder ──▶ worker    position [ordinal, lineage, lsn]        what is durable
                            stop deadline_s                         save and leave
+                           answer [id, body, error]                error: [name, message, hint]
     worker ──▶ recorder    ready true                              sinks are running
                            cursors {name: [ordinal, lineage, lsn]} what is delivered, durably
                            sinks {name: [figures]}                 for metrics
+                           ask [id, verb, body]                    what the recorder alone may do
 
-A message is a msgpack map of some of these. A newer value replaces one that was not sent yet, so a
-peer that does not read holds up nobody and costs a bounded amount of memory.
+A message is a msgpack map of some of these. A newer fact replaces one that was not sent yet, so a
+peer that does not read holds up nobody and costs a bounded amount of memory. Questions and answers
+are messages of their own and keep their order; at most CHANNEL_ASKS_MAX are open at a time.
 """
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, cast
 
 import msgpack
 
-from sidespand.limits import CHANNEL_MESSAGE_BYTES_MAX, CHANNEL_TICK_S
+from sidespand.errors import InvalidRequest, NotFound, SidespanError, Unavailable
+from sidespand.limits import (
+    CHANNEL_ASK_BYTES_MAX,
+    CHANNEL_ASKS_MAX,
+    CHANNEL_MESSAGE_BYTES_MAX,
+    CHANNEL_TICK_S,
+)
 from sidespand.model import Position
 
 _log = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+Asked = Callable[[str, Body], Awaitable[Body]]
+# The errors whose kind the asker needs; another one arrives as their base.
+_ERRORS = {one.__name__: one for one in (InvalidRequest, NotFound, Unavailable)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,7 @@ class _End(asyncio.Protocol):
         self._closed = closed
         self._transport: asyncio.Transport | None = None
         self._outbox: dict[str, Any] = {}
+        self._letters: deque[bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._unpacker = msgpack.Unpacker(max_buffer_size=CHANNEL_MESSAGE_BYTES_MAX)
@@ -107,18 +123,24 @@ class _End(asyncio.Protocol):
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(CHANNEL_TICK_S, self._tick)
 
+    def _post(self, letter: bytes) -> None:
+        self._letters.append(letter)
+        self._flush()
+
     def _tick(self) -> None:
         self._timer = None
         self._flush()
 
     def _flush(self) -> None:
-        ready = self._transport is not None and not self._transport.is_closing()
-        if not ready or self._paused or not self._outbox:
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
-        assert self._transport is not None
-        message = msgpack.packb(self._outbox)
-        self._outbox = {}
-        self._transport.write(message)
+        while self._letters and not self._paused:
+            transport.write(self._letters.popleft())
+        if self._outbox and not self._paused:
+            message = msgpack.packb(self._outbox)
+            self._outbox = {}
+            transport.write(message)
 
 
 class RecorderEnd(_End):
@@ -129,6 +151,7 @@ class RecorderEnd(_End):
         cursors: Called with the durable cursor of each sink that has one.
         figures: Called with the figures of each sink.
         closed: Called once when the worker is gone, or what it sent cannot be read.
+        asked: Answers the worker's questions; by default none.
     """
 
     def __init__(
@@ -138,8 +161,11 @@ class RecorderEnd(_End):
         cursors: Callable[[Mapping[str, Position]], None],
         figures: Callable[[Mapping[str, SinkFigures]], None],
         closed: Callable[[], None],
+        asked: Asked | None = None,
     ) -> None:
         super().__init__(closed)
+        self._asked = asked or _answer_nothing
+        self._answering: set[asyncio.Task[None]] = set()
         self._ready = ready
         self._cursors = cursors
         self._figures = figures
@@ -159,6 +185,28 @@ class RecorderEnd(_End):
             self._cursors({name: _position(one) for name, one in value.items()})
         elif key == "sinks":
             self._figures({name: SinkFigures(*map(int, one)) for name, one in value.items()})
+        elif key == "ask":
+            number, verb, body = value
+            if len(self._answering) >= CHANNEL_ASKS_MAX:
+                raise ValueError("the worker asks too much at once")
+            # What was asked is done even if the worker does not live to hear of it.
+            task = asyncio.get_running_loop().create_task(
+                self._answer(int(number), str(verb), body)
+            )
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, number: int, verb: str, body: Body) -> None:
+        error = None
+        answer: Body = {}
+        try:
+            answer = await self._asked(verb, body)
+        except SidespanError as refusal:
+            error = [type(refusal).__name__, str(refusal), refusal.hint]
+        except Exception:
+            _log.exception("the worker's question %r could not be answered", verb)
+            error = ["SidespanError", f"{verb} failed: the daemon's log has the reason", ""]
+        self._post(msgpack.packb({"answer": [number, dict(answer), error]}))
 
 
 class WorkerEnd(_End):
@@ -180,6 +228,43 @@ class WorkerEnd(_End):
         super().__init__(closed)
         self._advanced = advanced
         self._stopped = stopped
+        self._gone = False
+        self._last_number = 0
+        self._waiting: dict[int, asyncio.Future[Body]] = {}
+
+    async def ask(self, verb: str, body: Body) -> Body:
+        """Have the recorder do what it alone may do; return what it says.
+
+        Raises:
+            Unavailable: The recorder is gone, or has enough to do. Retryable; in the first case it
+                may have been done.
+            InvalidRequest: The question is too long, or the recorder says so. Not retryable.
+            SidespanError: What else the recorder raised.
+        """
+        if self._gone:
+            raise Unavailable("the recorder is gone")
+        if len(self._waiting) >= CHANNEL_ASKS_MAX:
+            raise Unavailable("too many requests wait for the recorder")
+        self._last_number += 1
+        number = self._last_number
+        letter: bytes = msgpack.packb({"ask": [number, verb, dict(body)]})
+        if len(letter) > CHANNEL_ASK_BYTES_MAX:
+            raise InvalidRequest(f"{verb}: too much at once", hint="name less at a time")
+        answer: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._post(letter)
+            return await answer
+        finally:
+            del self._waiting[number]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner, and whoever waits for an answer; called by the event loop."""
+        self._gone = True
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(Unavailable("the recorder is gone"))
+        super().connection_lost(exc)
 
     def ready(self) -> None:
         """Tell that sinks are running."""
@@ -198,6 +283,20 @@ class WorkerEnd(_End):
             self._advanced(_position(value))
         elif key == "stop":
             self._stopped(float(value))
+        elif key == "answer":
+            number, body, error = value
+            answer = self._waiting.get(int(number))
+            if answer is None or answer.done():
+                return
+            if error is None:
+                answer.set_result(body)
+            else:
+                name, message, hint = error
+                answer.set_exception(_ERRORS.get(name, SidespanError)(message, hint=hint))
+
+
+async def _answer_nothing(verb: str, _body: Body) -> Body:
+    raise InvalidRequest(f"this recorder does not know how to {verb}")
 
 
 def _position(value: Any) -> Position:

@@ -10,18 +10,20 @@ import uvloop
 from google.protobuf.internal import api_implementation
 
 from sidespand import __version__, logs, platform
-from sidespand.admission import OtlpAdmission
+from sidespand.app import node_key
+from sidespand.app.checkpointer import Checkpointer
 from sidespand.app.doors import Doors, Readiness
+from sidespand.app.housekeeper import Housekeeper
+from sidespand.app.intake import make_intake
 from sidespand.app.notify import notify
+from sidespand.app.opening import node_identity, open_journal
 from sidespand.app.supervisor import WorkerSupervisor
-from sidespand.clock import SystemClock
+from sidespand.clock import Clock, SystemClock
 from sidespand.config import Config
 from sidespand.errors import ConfigError
-from sidespand.journal.opening import Options
-from sidespand.journal.store import JournalStore
 from sidespand.lock import FileLock
-from sidespand.model import NodeIdentity, Position
-from sidespand.receiver.intake import Intake
+from sidespand.model import ControlBody, Position
+from sidespand.receiver.credentials import load_keys
 from sidespand.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -35,47 +37,77 @@ class Recorder:
     Args:
         config: Checked.
         worker_arguments: What the worker process is started with.
+        accept_move: Whether a store that is a copy, or was moved, may go on here.
+        clock: Of all stamps; the machine's own by default.
 
     Raises:
         SidespanError: A leaf that names what stands in the way; nothing is left open.
     """
 
-    def __init__(self, config: Config, worker_arguments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        worker_arguments: Sequence[str],
+        *,
+        accept_move: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
         self._config = config
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._telemetry = Telemetry()
         self._ready = Readiness()
         self.failed = asyncio.Event()
+        node_signer = node_key.load(
+            config.node_key_path, required=config.node_key_file is not None
+        )
+        identity = node_identity(config, self._clock)
+        keys = load_keys(config)
         self._runtime_lock = _own_runtime_dir(config)
         try:
-            self._journal = JournalStore(
-                config.data_dir,
-                Options(
-                    config.segment_bytes, config.segment_age_s, config.sync, config.allow_remote
-                ),
-                NodeIdentity(config.source_node_ref, self._clock.random_bytes(16).hex()),
+            self._journal = open_journal(
+                config,
+                identity,
                 self._clock,
                 committed=self._on_commit,
                 fatal=self._on_fatal,
+                accept_move=accept_move,
             )
         except BaseException:
             self._runtime_lock.release()
             raise
+        self._checkpointer = Checkpointer(self._journal, identity, node_signer, self._telemetry)
+        self._housekeeper = Housekeeper(self._journal, config, self._clock, self._telemetry)
         self._worker = WorkerSupervisor(
-            worker_arguments, self._telemetry, lambda: self._journal.position
+            worker_arguments,
+            self._telemetry,
+            lambda: self._journal.position,
+            cursors=self._housekeeper.note_cursors,
+            asked=self._housekeeper.answer,
         )
-        intake = Intake(OtlpAdmission(), self._journal, self._telemetry)
-        self._doors = Doors(config, intake, self._telemetry, self._ready)
+        intake = make_intake(config, self._journal, self._telemetry)
+        self._doors = Doors(
+            config,
+            keys,
+            intake,
+            self._telemetry,
+            open_spans=self._journal,
+            ready=self._ready,
+        )
         self._export_facts()
 
     async def start(self) -> None:
         """Accept requests from here on."""
         self._journal.start()
         try:
+            # What was to be redacted must not be delivered.
+            await self._housekeeper.start()
             self._worker.start()
+            await self._checkpointer.start()
             addresses = await self._doors.open()
         except BaseException:
+            await self._checkpointer.close()
             await self._worker.stop()
+            await self._housekeeper.close()
             self._close_journal()
             raise
         self._ready.ready = True
@@ -89,6 +121,12 @@ class Recorder:
             head.next_lsn,
         )
         _log.info("listening on %s; store %s", ", ".join(addresses), self._config.data_dir)
+        if self._journal.begun is not None and self._journal.begun["parent_lineage"]:
+            _warn_of_lineage(self._journal.begun)
+        for address in self._config.exposed:
+            _log.warning(
+                "receivers.insecure_listen: ANYBODY who reaches %s may write here, unseen", address
+            )
         if not self._config.sync:
             _log.warning("journal.durability is none: an acknowledgement promises NOTHING")
         notify(f"READY=1\nSTATUS=recording in generation {head.boot_generation}")
@@ -99,7 +137,12 @@ class Recorder:
         self._ready.ready = False
         try:
             await self._doors.close()
+            # While the worker may still read it, so that sinks end where the log does ...
+            await self._checkpointer.close()
             await self._worker.stop()
+            await self._housekeeper.close()
+            # ... and once more where something was trimmed or redacted since.
+            await self._checkpointer.close()
         finally:
             self._close_journal()
         _log.info("stopped at LSN %d", self._journal.head.last_lsn)
@@ -109,6 +152,7 @@ class Recorder:
         self._runtime_lock.release()
 
     def _on_commit(self, position: Position) -> None:
+        self._checkpointer.advance()
         self._worker.advance(position)
 
     def _on_fatal(self, error: Exception) -> None:
@@ -119,12 +163,32 @@ class Recorder:
         telemetry = self._telemetry
         telemetry.follow(telemetry.last_lsn, lambda: self._journal.head.last_lsn)
         telemetry.follow(telemetry.boot_generation, lambda: self._journal.head.boot_generation)
+        telemetry.follow(telemetry.lineage_ordinal, lambda: self._journal.head.ordinal)
+        telemetry.follow(telemetry.hlc_lead, self._hlc_lead_s)
         telemetry.follow(telemetry.inflight_bytes, lambda: self._journal.inflight_bytes)
+        telemetry.follow(telemetry.open_spans, lambda: self._journal.open_span_count)
+        telemetry.follow(telemetry.unwatched_marks, lambda: self._journal.unwatched_mark_count)
         telemetry.durable.set(self._config.sync)
 
+    def _hlc_lead_s(self) -> float:
+        head = self._journal.head
+        return (head.stamp.wall_ns - head.wall_ns) / 1e9
 
-def serve(config: Config, worker_arguments: Sequence[str]) -> int:
+
+def serve(
+    config: Config,
+    worker_arguments: Sequence[str],
+    *,
+    accept_move: bool = False,
+    clock: Clock | None = None,
+) -> int:
     """Run a recorder until SIGTERM or SIGINT; return the process's exit status.
+
+    Args:
+        config: Checked.
+        worker_arguments: What the worker process is started with.
+        accept_move: Whether a store that is a copy, or was moved, may go on here.
+        clock: Of all stamps; the machine's own by default.
 
     Returns:
         0 after a clean stop, 74 when the disk kept failing.
@@ -143,15 +207,17 @@ def serve(config: Config, worker_arguments: Sequence[str]) -> int:
     platform.raise_file_limit()
     # What start-up allocated stays; the collector need not walk it again.
     gc.freeze()
-    return uvloop.run(_run(config, worker_arguments))
+    return uvloop.run(_run(config, worker_arguments, accept_move=accept_move, clock=clock))
 
 
-async def _run(config: Config, worker_arguments: Sequence[str]) -> int:
+async def _run(
+    config: Config, worker_arguments: Sequence[str], *, accept_move: bool, clock: Clock | None
+) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    recorder = Recorder(config, worker_arguments)
+    recorder = Recorder(config, worker_arguments, accept_move=accept_move, clock=clock)
     await recorder.start()
     waits = [loop.create_task(event.wait()) for event in (stopping, recorder.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +225,16 @@ async def _run(config: Config, worker_arguments: Sequence[str]) -> int:
         wait.cancel()
     await recorder.stop()
     return _EXIT_IO if recorder.failed.is_set() else _EXIT_OK
+
+
+def _warn_of_lineage(origin: ControlBody) -> None:
+    _log.warning(
+        "a new lineage begins (%s): the one before is left at %s:%d; its anchor was at LSN %d",
+        origin["reason"],
+        origin["parent_lineage"].hex(),
+        origin["parent_lsn"],
+        origin["anchored_lsn"],
+    )
 
 
 def _own_runtime_dir(config: Config) -> FileLock:

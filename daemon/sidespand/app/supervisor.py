@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from sidespand.app.channel import RecorderEnd, SinkFigures
+from sidespand.app.channel import Asked, RecorderEnd, SinkFigures
 from sidespand.backoff import delay_s
 from sidespand.limits import STOP_WORKER_S, WORKER_STEADY_S
 from sidespand.model import Position
@@ -31,11 +31,21 @@ class WorkerSupervisor:
         arguments: The flags by which a worker finds its configuration.
         telemetry: Counts starts, and shows what sinks did.
         position: Tells the newest durable position.
+        cursors: Takes the durable cursor of each sink that has told one.
+        asked: Answers what the worker asks.
     """
 
     def __init__(
-        self, arguments: Sequence[str], telemetry: Telemetry, position: Callable[[], Position]
+        self,
+        arguments: Sequence[str],
+        telemetry: Telemetry,
+        position: Callable[[], Position],
+        *,
+        cursors: Callable[[Mapping[str, Position]], None],
+        asked: Asked,
     ) -> None:
+        self._cursors = cursors
+        self._asked = asked
         self._arguments = arguments
         self._telemetry = telemetry
         self._position = position
@@ -106,9 +116,10 @@ class WorkerSupervisor:
         self._telemetry.worker_starts.inc()
         channel = RecorderEnd(
             ready=lambda: None,
-            cursors=self._on_cursors,
+            cursors=self._cursors,
             figures=self._on_figures,
             closed=self._on_closed,
+            asked=self._asked,
         )
         ours.setblocking(False)
         await channel.open(ours)
@@ -133,9 +144,6 @@ class WorkerSupervisor:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-
-    def _on_cursors(self, cursors: Mapping[str, Position]) -> None:
-        _log.debug("cursors: %s", {name: str(position) for name, position in cursors.items()})
 
     def _on_figures(self, figures: Mapping[str, SinkFigures]) -> None:
         telemetry = self._telemetry

@@ -19,22 +19,28 @@ import uvloop
 
 from sidespand import logs
 from sidespand.app.channel import SinkFigures, WorkerEnd
+from sidespand.app.redacting import NodeAdmin
 from sidespand.config import Config, load
-from sidespand.errors import SidespanError
+from sidespand.errors import ConfigError, SidespanError
 from sidespand.journal.layout import Layout
 from sidespand.journal.reader import JournalReader
 from sidespand.limits import SINK_FIGURES_S
 from sidespand.lock import FileLock
 from sidespand.model import Position
+from sidespand.receiver.listener import Ownership, UnixPath
 from sidespand.sinks import registry
 from sidespand.sinks.carrier import Carrier
 from sidespand.sinks.cursor import CursorFile
 from sidespand.sinks.registry import Plan
 from sidespand.sinks.runner import Runner
+from sidespand.web.app import make_app
+from sidespand.web.server import ApiServer
 
 _log = logging.getLogger(__name__)
 _EXIT_OK = 0
 _EXIT_ERROR = 2
+# The names by which the API may be called.
+_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Worker:
@@ -55,6 +61,10 @@ class Worker:
         self._channel = WorkerEnd(
             advanced=self._runner.advance, stopped=self._end, closed=lambda: self._end(0.0)
         )
+        admin = NodeAdmin(self._reader, self._runner.carriers, self._channel)
+        # Whoever may connect may redact: its owner alone.
+        self._api_path = UnixPath(config.runtime_dir / "api.sock", Ownership(mode=0o600))
+        self._api = ApiServer(make_app(admin, _HOSTS), self._listeners())
         self._ended = asyncio.Event()
         self._grace_s = 0.0
         self._told: tuple[Mapping[str, Position], Mapping[str, SinkFigures]] = ({}, {})
@@ -63,6 +73,7 @@ class Worker:
         """Deliver until the recorder says stop, or is gone; every cursor is saved then."""
         await self._channel.open(sock)
         self._runner.start()
+        self._api.start()
         self._channel.ready()
         names = [carrier.name for carrier in self._runner.carriers]
         _log.info("delivering to %s", ", ".join(names) or "no sink: none is configured")
@@ -71,11 +82,21 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SINK_FIGURES_S):
                     await self._ended.wait()
+        self._api_path.discard()
+        await self._api.close()
         await self._runner.stop(self._grace_s)
         self._report()
         self._channel.close()
         self._reader.close()
         _log.info("stopped")
+
+    def _listeners(self) -> list[socket.socket]:
+        try:
+            return [self._api_path.listen()]
+        except (OSError, ConfigError) as error:
+            # Delivering matters more.
+            _log.error("the API is off: %s: %s", self._api_path.public, error)
+            return []
 
     def _end(self, grace_s: float) -> None:
         if not self._ended.is_set():

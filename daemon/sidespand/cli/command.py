@@ -40,7 +40,16 @@ _COMMANDS = {
     "ls": "list the newest traces",
     "show": "show a trace as a tree, with each span's stamp",
     "tail": "print the newest spans, and follow them with -f",
-    "receipt": "print what the journal can say of one span",
+    "lineage": "list the log series of the store, and why each began",
+    "receipt": "print what the journal can say of a span, a position or a trace",
+    "prove": "write a file that shows offline where a record stands in the log",
+    "verify": "check a store, a proof bundle or an exported file, offline",
+    "compare": "say whether one item was before another, and what that rests on",
+    "explain": "say all that the record says of the order of two items",
+    "order": "put a trace in an order that the record does not contradict",
+    "violations": "list what in the record contradicts its own rules",
+    "redact": "take the content of records out of the node, for good",
+    "keys": "make the node's key, or print what others pin to trust it",
     "env": "print the variables that point an SDK at this daemon",
     "check": "check a configuration file",
     "config": "write a configuration file with every key",
@@ -59,7 +68,8 @@ def main(argv: list[str]) -> int:
         argv: The arguments, without the program's name.
 
     Returns:
-        0 for success, 1 when what was asked for is not recorded, 2 for wrong usage or an error,
+        0 for success, 1 when what was asked for is not recorded or does not hold, 2 for wrong usage
+        or an error, 3 for evidence that contradicts itself,
         130 after Ctrl-C, 141 when the reader of our output went away.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):

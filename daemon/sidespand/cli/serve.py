@@ -18,6 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
     for name, (_, metavar, text) in _FLAGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--accept-move",
+        action="store_true",
+        help="go on in a store that is a copy or was moved, in a new lineage; needed once",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         from sidespand.sinks import registry
 
         registry.parse(config.sinks)
-    return serve(config, worker_arguments(args))
+    return serve(config, worker_arguments(args), accept_move=args.accept_move)
 
 
 def worker_arguments(args: argparse.Namespace) -> list[str]:

@@ -1,21 +1,24 @@
 """``sidespan status``: what the store holds, who writes it, and how far its sinks are."""
 
 import argparse
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidespand import __version__
+from sidespand import __version__, lock
 from sidespand.cli import arguments, exits, store, units
 from sidespand.cli.output import print_fields, print_json
 
 if TYPE_CHECKING:
+    from sidespand.journal.reader import JournalReader
     from sidespand.journal.state import Head
 
 # stat(2): the unit of st_blocks, whatever the file system's own.
 _BLOCK_BYTES = 512
+_IDENTITY = (
+    "source_node_ref", "node_instance_id", "node_role", "deployment_ref", "cluster_ref"
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,27 +45,42 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         head = opened.reader.head()
         document: dict[str, Any] = {
             "version": __version__,
-            "running": _is_held(layout.lock_path),
+            "running": lock.is_held(layout.lock_path),
             "data_dir": str(layout.root),
             "store_id": opened.reader.store_id,
             "source_node_ref": None,
+            "node_instance_id": None,
+            "node_role": None,
+            "deployment_ref": None,
+            "cluster_ref": None,
             "lineage": None,
+            "lineage_ordinal": None,
+            "lineage_reason": None,
             "boot_generation": None,
             "last_lsn": "0",
             "hlc": None,
             "record_count": "0",
+            "insecure_listen": [],
+            "open_spans": len(opened.reader.open_spans()),
+            "checkpoint_key": None,
             "segments": len(layout.segments()),
             "store_bytes": _used_bytes(layout.segments_dir),
             "sinks": {},
         }
         if head is not None:
+            generation = opened.reader.generation(head.lineage, head.boot_generation)
             document |= {
-                "source_node_ref": opened.node_ref(head.lineage, head.boot_generation),
+                # An empty one was not configured.
+                **{name: generation.get(name) or None for name in _IDENTITY},
                 "lineage": head.lineage.hex(),
+                "lineage_ordinal": head.ordinal,
+                "lineage_reason": generation.get("origin", {}).get("reason"),
                 "boot_generation": head.boot_generation,
                 "last_lsn": str(head.last_lsn),
                 "hlc": hlc.text(head.stamp),
                 "record_count": str(head.record_count),
+                "insecure_listen": generation.get("insecure_listen", []),
+                "checkpoint_key": _checkpoint_key(opened.reader, head, generation),
             }
             # After the head was read: a sink that caught up meanwhile has no lag.
             document["sinks"] = _sinks(layout.sinks_dir, head)
@@ -73,14 +91,21 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     running = document["running"]
     yield "daemon", "unknown" if running is None else "running" if running else "not running"
     yield "version", document["version"]
+    for address in document["insecure_listen"]:
+        yield "INSECURE", f"anybody who reaches {address} may write here"
     yield "store", document["data_dir"]
     yield "store id", document["store_id"]
     yield "node", document["source_node_ref"] or "unknown"
-    yield "lineage", document["lineage"] or "-"
+    for name in _IDENTITY[1:]:
+        if document[name] is not None:
+            yield name.replace("_", " "), document[name]
+    yield "lineage", _lineage(document)
     yield "generation", str(document["boot_generation"] or "-")
     yield "last lsn", document["last_lsn"]
     yield "hlc", document["hlc"] or "-"
     yield "records", document["record_count"]
+    yield "open spans", str(document["open_spans"])
+    yield "signed by", _signed_by(document["checkpoint_key"])
     yield "segments", f"{document['segments']}, {units.size(document['store_bytes'])} on disk"
     for name, sink in document["sinks"].items():
         if sink["position"] is None:
@@ -90,22 +115,48 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"sink {name}", f"at {sink['position']}, {lag}"
 
 
-def _is_held(lock_path: Path) -> bool | None:
-    # Shared, and let go at once: a recorder that starts in this very moment is the only one to
-    # notice. None when this user may not ask.
-    try:
-        descriptor = os.open(lock_path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except PermissionError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def _lineage(document: Mapping[str, Any]) -> str:
+    if document["lineage"] is None:
+        return "-"
+    return (
+        f"{document['lineage']}, {document['lineage_reason'] or 'of unknown origin'}"
+        f" (number {document['lineage_ordinal']} of this store)"
+    )
+
+
+def _checkpoint_key(
+    reader: "JournalReader", head: "Head", generation: Mapping[str, Any]
+) -> dict[str, str | None] | None:
+    # The KEY record stands at its generation's beginning. What is wrong with it is for `verify`.
+    from sidespand.evidence.authority import unpack
+    from sidespand.evidence.failures import Malformed, NotVerified
+    from sidespand.evidence.keys import verify_on_its_word
+    from sidespand.model import Kind, Position, Record
+
+    before = Position(head.ordinal, head.lineage, generation.get("previous_last_lsn", 0))
+    for one in reader.read(before):
+        if not isinstance(one, Record) or one.header.boot_generation != head.boot_generation:
+            continue
+        if one.header.kind is Kind.KEY and one.payload is not None:
+            try:
+                certified = verify_on_its_word(
+                    unpack(one.payload), head.lineage, head.boot_generation
+                )
+            except (Malformed, NotVerified):
+                return None
+            by = certified.by
+            return {
+                "verifier_key": str(certified.statement.verifier),
+                "certified_by": str(by) if by is not None else None,
+            }
+    return None
+
+
+def _signed_by(key: Mapping[str, str | None] | None) -> str:
+    if key is None:
+        return "-"
+    by = f"certified by {key['certified_by']}" if key["certified_by"] else "not certified"
+    return f"{key['verifier_key']}, {by}"
 
 
 def _used_bytes(directory: Path) -> int:

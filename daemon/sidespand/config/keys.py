@@ -10,9 +10,14 @@ from typing import Any
 from sidespand.config import values
 from sidespand.errors import ConfigError
 from sidespand.limits import (
+    DISK_FREE_MIN,
     GIB,
     MESSAGE_BYTES_MAX,
     MIB,
+    REPEAT_WINDOW_S,
+    REPEAT_WINDOW_S_MAX,
+    RETENTION_AGE_S,
+    RETENTION_BYTES,
     SEGMENT_AGE_S,
     SEGMENT_AGE_S_MIN,
     SEGMENT_BYTES,
@@ -96,6 +101,31 @@ def _message_bytes(value: Any) -> int:
     return size
 
 
+def _repeat_window_s(value: Any) -> float:
+    window_s = values.duration_s(value)
+    if window_s > REPEAT_WINDOW_S_MAX:
+        raise ValueError(f"expected 0s to {REPEAT_WINDOW_S_MAX:g}s")
+    return window_s
+
+
+def _trace_spans_max(value: Any) -> int | None:
+    if value == "off":
+        return None
+    number = int(value[:10]) if isinstance(value, str) and value.isdecimal() else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError('expected "off" or a number of spans, at least 1')
+    return number
+
+
+def _uid_bytes_per_s(value: Any) -> int | None:
+    if value == "off":
+        return None
+    rate = values.size_bytes(value)
+    if not rate:
+        raise ValueError('expected "off" or at least 1 B')
+    return rate
+
+
 def _segment_bytes(value: Any) -> int:
     size = values.size_bytes(value)
     if not SEGMENT_BYTES_MIN <= size <= SEGMENT_BYTES_MAX:
@@ -111,25 +141,74 @@ def _segment_age_s(value: Any) -> float:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("data_dir", "data_dir", values.directory, default_data_dir,
+    Key("data_dir", "data_dir", values.absolute_path, default_data_dir,
         'data_dir = "/var/lib/sidespan"',
         "The store. Root's default is /var/lib/sidespan, a user's ~/.local/state/sidespan."),
-    Key("runtime_dir", "runtime_dir", values.directory, default_runtime_dir,
+    Key("runtime_dir", "runtime_dir", values.absolute_path, default_runtime_dir,
         'runtime_dir = "/run/sidespan"',
         "The sockets. Root's default is /run/sidespan, a user's $XDG_RUNTIME_DIR/sidespan."),
     Key("node.source_node_ref", "source_node_ref", values.node_ref,
         lambda _: f"node://sidespan@{socket.gethostname()}",
         '[node]\nsource_node_ref = "node://sidespan@worker-1"',
         "Who this node is, in every stamp and receipt."),
+    Key("node.node_instance_id", "node_instance_id", values.node_instance_id, lambda _: None,
+        'node_instance_id = "0b2a7f0c-6f0e-4f0a-9a53-2f1f3c1f9d11"',
+        "Which installation of it this is. Unset, each start draws another."),
+    Key("node.node_role", "node_role", values.node_role, lambda _: "",
+        'node_role = "worker"', "What it is for, in receipts and exports."),
+    Key("node.deployment_ref", "deployment_ref", values.deployment_ref, lambda _: "",
+        'deployment_ref = "deployment://shop/production"',
+        "The deployment that it belongs to; part of the name under which it signs."),
+    Key("node.cluster_ref", "cluster_ref", values.cluster_ref, lambda _: "",
+        'cluster_ref = "cluster://eu-1"', "The cluster that it belongs to."),
     Key("receivers.otlp_grpc", "otlp_grpc", values.listen_address, _door("127.0.0.1:4317"),
         '[receivers]\notlp_grpc = "127.0.0.1:4317"',
-        'OTLP over gRPC on TCP, or "off", as under systemd. Any local user may connect.'),
+        'OTLP over gRPC on TCP, or "off", as under systemd. Any local user may connect unless '
+        "tokens or client certificates are asked for."),
     Key("receivers.otlp_http", "otlp_http", values.listen_address, _door("127.0.0.1:4318"),
         'otlp_http = "127.0.0.1:4318"',
-        'OTLP over HTTP on TCP, or "off", as under systemd. Any local user may connect.'),
+        'OTLP over HTTP on TCP, or "off", as under systemd; the same holds for it.'),
     Key("receivers.message_bytes_max", "message_bytes_max", _message_bytes,
         lambda _: MESSAGE_BYTES_MAX, 'message_bytes_max = "64MiB"',
         "The largest request, before and after decompression."),
+    Key("receivers.capture", "capture", values.one_of("full", "metadata", "off"),
+        lambda _: "full", 'capture = "full"',
+        'What this node keeps: "full", "metadata" (nothing that people or models said), or "off".'),
+    Key("receivers.repeat_window", "repeat_window_s", _repeat_window_s,
+        lambda _: REPEAT_WINDOW_S, 'repeat_window = "2m"',
+        'A request that comes again within it is stored once; "0s" stores it again.'),
+    Key("receivers.uid_bytes_per_s", "uid_bytes_per_s", _uid_bytes_per_s, lambda _: None,
+        'uid_bytes_per_s = "off"',
+        'What one user may send a second over the sockets that show users, such as "4MiB".'),
+    Key("receivers.trace_spans_max", "trace_spans_max", _trace_spans_max, lambda _: None,
+        'trace_spans_max = "off"',
+        "Spans of one trace, such as 10000; what is over is refused as capacity_exceeded."),
+    Key("receivers.socket_mode", "socket_mode", values.socket_mode, lambda _: 0o660,
+        'socket_mode = "0660"', "Who may connect to the sockets: owner and group by default."),
+    Key("receivers.socket_owner", "socket_uid", values.user_id, lambda _: None,
+        'socket_owner = "root"',
+        "Whose the sockets are, a name or a uid; to name another user takes root."),
+    Key("receivers.socket_group", "socket_gid", values.group_id, lambda _: None,
+        "socket_group = 1000",
+        "The group of the sockets, a name or a gid; the daemon's user must be a member."),
+    Key("receivers.http_hosts", "http_hosts", values.host_names, lambda _: (),
+        'http_hosts = ["traces.example"]',
+        "Names beside localhost by which HTTP clients may call the TCP door."),
+    Key("receivers.grpc_reflection", "grpc_reflection", values.boolean, lambda _: False,
+        "grpc_reflection = false",
+        "Tell gRPC clients which services there are; needs `sidespan[reflection]`."),
+    Key("receivers.insecure_listen", "insecure_listen", values.boolean, lambda _: False,
+        "insecure_listen = false",
+        "Listen beyond loopback without TLS or without authentication: whoever reaches it writes."),
+    Key("receivers.tls.cert_file", "tls_cert_file", values.absolute_path, lambda _: None,
+        '[receivers.tls]\ncert_file = "/etc/sidespan/tls/cert.pem"',
+        "The certificate chain of both TCP doors, in PEM. With it they speak TLS alone."),
+    Key("receivers.tls.key_file", "tls_key_file", values.absolute_path, lambda _: None,
+        'key_file = "/etc/sidespan/tls/key.pem"',
+        "Its private key, in PEM without a passphrase, which others may not read."),
+    Key("receivers.tls.client_ca_file", "tls_client_ca_file", values.absolute_path, lambda _: None,
+        'client_ca_file = "/etc/sidespan/tls/clients.pem"',
+        "Clients must show a certificate that one of these authorities signed."),
     Key("journal.segment_bytes", "segment_bytes", _segment_bytes, lambda _: SEGMENT_BYTES,
         '[journal]\nsegment_bytes = "64MiB"', "A segment file is closed at this size."),
     Key("journal.segment_age", "segment_age_s", _segment_age_s, lambda _: float(SEGMENT_AGE_S),
@@ -137,8 +216,30 @@ KEYS: tuple[Key, ...] = (
     Key("journal.durability", "durability", values.one_of("fsync", "none"), lambda _: "fsync",
         'durability = "fsync"',
         '"fsync": an acknowledgement means on disk. "none": it promises nothing.'),
+    Key("journal.anchor_dir", "anchor_dir", values.absolute_path, lambda _: None,
+        'anchor_dir = "/run/sidespan/anchor"',
+        "Where a file remembers how far the store has come; `anchor` in runtime_dir by default."),
+    Key("journal.anchor_dir_durable", "anchor_dir_durable", values.absolute_path, lambda _: None,
+        'anchor_dir_durable = "/var/lib/sidespan-anchor"',
+        "A second such place that outlives a reboot, on another disk or volume than data_dir."),
+    Key("journal.retention_age", "retention_age_s", values.duration_s,
+        lambda _: float(RETENTION_AGE_S), 'retention_age = "7d"',
+        "Segments whose newest record is older are removed."),
+    Key("journal.retention_bytes", "retention_bytes", values.size_bytes,
+        lambda _: RETENTION_BYTES, 'retention_bytes = "10GiB"',
+        "What the journal may occupy; the oldest segments give way."),
+    Key("journal.disk_free_min", "disk_free_min", values.fraction, lambda _: DISK_FREE_MIN,
+        'disk_free_min = "10%"',
+        "While less of the disk is free, the journal grows no further: its oldest segments go."),
+    Key("journal.on_full", "on_full", values.one_of("refuse", "drop_oldest"), lambda _: "refuse",
+        'on_full = "refuse"',
+        'When a required sink is behind and no room is left: "refuse" new requests, or '
+        '"drop_oldest", which the log then declares.'),
     Key("journal.allow_remote", "allow_remote", values.boolean, lambda _: False,
         "allow_remote = false", "Open a store on a network file system, where LMDB is not safe."),
+    Key("evidence.node_key_file", "node_key_file", values.absolute_path, lambda _: None,
+        '[evidence]\nnode_key_file = "/var/lib/sidespan/node.key"',
+        "The node's key, which `sidespan keys init` makes; by default node.key in data_dir."),
     Key("log.level", "log_level", values.one_of("debug", "info", "warning", "error"),
         lambda _: "info", '[log]\nlevel = "info"', "The least severe message that is logged."),
 )  # fmt: skip

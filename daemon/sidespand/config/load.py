@@ -10,8 +10,9 @@ from typing import Any
 
 from sidespand.config.keys import KEYS, Environment
 from sidespand.config.model import Config, SinkConfig
+from sidespand.config.tenants import exposure_faults, read_tenants
 from sidespand.errors import ConfigError
-from sidespand.limits import SOCKET_PATH_BYTES_MAX
+from sidespand.limits import RETENTION_SEGMENTS_MIN, SOCKET_PATH_BYTES_MAX
 
 _SHOWN_CHARACTERS_MAX = 80
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -47,6 +48,7 @@ def load(
     faults: list[str] = []
     tree = _read(source) if source is not None else {}
     sinks = _sinks(tree.pop("sinks", {}), faults)
+    tenants = read_tenants(_tenant_tables(tree), faults)
     given = _flatten(tree)
     _reject_unknown(given, faults)
     fields = _fields(given, flags or {}, variables, faults)
@@ -54,13 +56,16 @@ def load(
         _check_socket_paths(fields["runtime_dir"], faults)
         if fields["runtime_dir"] == fields.get("data_dir"):
             faults.append("runtime_dir: is data_dir too; each has a lock of its own")
+    _check_anchors(fields, faults)
+    _check_retention(fields, faults)
+    faults.extend(exposure_faults(fields, tenants))
     if faults:
         where = f"{source}: " if source is not None else ""
         raise ConfigError(
             where + "\n".join(faults),
             hint="`sidespan config init` prints every key with its default",
         )
-    return Config(source=source, sinks=sinks, **fields)
+    return Config(source=source, sinks=sinks, tenants=tenants, **fields)
 
 
 def _fields(
@@ -118,6 +123,11 @@ def _reject_unknown(given: Mapping[str, Any], faults: list[str]) -> None:
             faults.append(f"{path}: unknown key{meant}")
 
 
+def _tenant_tables(tree: dict[str, Any]) -> Any:
+    receivers = tree.get("receivers")
+    return receivers.pop("tenants", {}) if isinstance(receivers, dict) else {}
+
+
 def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
     found: list[SinkConfig] = []
     if not isinstance(tables, dict):
@@ -130,9 +140,26 @@ def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
         elif not isinstance(table, dict) or not isinstance(table.get("type"), str):
             faults.append(f'{path}.type: missing; set it to "jsonl" or "otlp"')
         else:
-            options = {key: value for key, value in table.items() if key != "type"}
-            found.append(SinkConfig(name, table["type"], options))
+            found.append(_sink(name, table, faults))
     return tuple(found)
+
+
+def _sink(name: str, table: Mapping[str, Any], faults: list[str]) -> SinkConfig:
+    options = dict(table)
+    required = options.pop("required", False)
+    if not isinstance(required, bool):
+        faults.append(f"sinks.{name}.required: expected true or false, got {_shown(required)}")
+    return SinkConfig(name, options.pop("type"), options, required is True)
+
+
+def _check_retention(fields: Mapping[str, Any], faults: list[str]) -> None:
+    if "retention_bytes" in fields and "segment_bytes" in fields:
+        least = RETENTION_SEGMENTS_MIN * fields["segment_bytes"]
+        if fields["retention_bytes"] < least:
+            faults.append(
+                f"journal.retention_bytes: expected {least} bytes or more: "
+                f"{RETENTION_SEGMENTS_MIN} segments of journal.segment_bytes"
+            )
 
 
 def _check_socket_paths(runtime_dir: Path, faults: list[str]) -> None:
@@ -141,6 +168,14 @@ def _check_socket_paths(runtime_dir: Path, faults: list[str]) -> None:
     if longest > SOCKET_PATH_BYTES_MAX:
         over = longest - SOCKET_PATH_BYTES_MAX
         faults.append(f"runtime_dir: {over} bytes too long for a socket path, {runtime_dir}")
+
+
+def _check_anchors(fields: Mapping[str, Any], faults: list[str]) -> None:
+    data_dir = fields.get("data_dir")
+    for field in ("anchor_dir", "anchor_dir_durable"):
+        directory = fields.get(field)
+        if directory and data_dir and directory.is_relative_to(data_dir):
+            faults.append(f"journal.{field}: lies in data_dir, and would go back together with it")
 
 
 def _shown(value: Any) -> str:

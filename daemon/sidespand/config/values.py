@@ -3,8 +3,11 @@
 Each raises ValueError with what it expected; the caller adds the key.
 """
 
+import grp
 import ipaddress
+import pwd
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,16 @@ from sidespand.limits import GIB, KIB, MIB
 
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
 _SIZE_UNITS = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_NODE_REF = re.compile(r"[!-~]{1,255}")
+_REFERENCE = re.compile(r"[!-~]{1,255}")
 _PORT_MAX = 65535
+_MODE = re.compile(r"0?[0-7]{3}")
+_OWNER_MAY_WRITE = 0o600
+# uid_t is 32 bits, of which the last value means none.
+_ID_MAX = 2**32 - 2
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
 def size_bytes(value: Any) -> int:
@@ -37,6 +46,15 @@ def duration_s(value: Any) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def fraction(value: Any) -> float:
+    """Return a part of a whole, below 1.0: ``0.1`` or ``"10%"``."""
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    part = float(match[1]) / 100 if match is not None else value
+    if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part < 1:
+        raise ValueError('expected a part such as "10%" or 0.1, below the whole')
+    return float(part)
+
+
 def boolean(value: Any) -> bool:
     """Return a truth value: TOML's own, or ``"true"`` and ``"false"``."""
     if isinstance(value, bool):
@@ -46,7 +64,7 @@ def boolean(value: Any) -> bool:
     raise ValueError("expected true or false")
 
 
-def directory(value: Any) -> Path:
+def absolute_path(value: Any) -> Path:
     """Return an absolute path; ``~`` is the user's home."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("expected a path")
@@ -56,15 +74,78 @@ def directory(value: Any) -> Path:
         raise ValueError("expected a path; that user has no home") from error
 
 
+def socket_mode(value: Any) -> int:
+    """Return the permissions of a socket: ``"0660"``. A TOML number would be taken for decimal."""
+    if not isinstance(value, str) or not _MODE.fullmatch(value):
+        raise ValueError('expected a mode in octal, as text such as "0660"')
+    mode = int(value, 8)
+    if mode & _OWNER_MAY_WRITE != _OWNER_MAY_WRITE:
+        raise ValueError("expected a mode that lets the daemon's own user read and write")
+    return mode
+
+
+def user_id(value: Any) -> int:
+    """Return a uid: a number, or the name of a user of this host."""
+    return _account_id(value, "user", lambda name: pwd.getpwnam(name).pw_uid)
+
+
+def group_id(value: Any) -> int:
+    """Return a gid: a number, or the name of a group of this host."""
+    return _account_id(value, "group", lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _account_id(value: Any, kind: str, find: Callable[[str], int]) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:11])
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value <= _ID_MAX:
+            raise ValueError(f"expected a {kind} id from 0 to {_ID_MAX}")
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"expected the name or number of a {kind}")
+    try:
+        return find(value)
+    except (KeyError, UnicodeEncodeError):
+        raise ValueError(f"expected the name or number of a {kind} of this host") from None
+
+
+def host_names(value: Any) -> tuple[str, ...]:
+    """Return lower-case host names without ports: a list, or text with commas between."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and _HOST.fullmatch(name.strip()) for name in names
+    ):
+        raise ValueError('expected host names without ports, such as ["traces.example"]')
+    return tuple(name.strip().lower() for name in names)
+
+
 def node_ref(value: Any) -> str:
     """Return a node reference: 1 to 255 printable ASCII characters without spaces."""
-    if not isinstance(value, str) or not _NODE_REF.fullmatch(value):
-        raise ValueError('expected 1 to 255 printable characters, such as "node://worker@host/1"')
-    return value
+    return _reference(value, "node://worker@host/1")
+
+
+def node_instance_id(value: Any) -> str:
+    """Return what names one installation, or one life, of a node; characters as ``node_ref``."""
+    return _reference(value, "0b2a7f0c-6f0e-4f0a-9a53-2f1f3c1f9d11")
+
+
+def node_role(value: Any) -> str:
+    """Return what a node is for; characters as ``node_ref``."""
+    return _reference(value, "worker")
+
+
+def deployment_ref(value: Any) -> str:
+    """Return the deployment that a node belongs to; characters as ``node_ref``."""
+    return _reference(value, "deployment://shop/production")
+
+
+def cluster_ref(value: Any) -> str:
+    """Return the cluster that a node belongs to; characters as ``node_ref``."""
+    return _reference(value, "cluster://eu-1")
 
 
 def listen_address(value: Any) -> Address | None:
-    """Return a loopback address, or None for ``"off"``. Port 0 lets the kernel choose."""
+    """Return an address of this host, or None for ``"off"``. Port 0 lets the kernel choose."""
     expected = 'expected "off" or an address such as "127.0.0.1:4317"'
     if value == "off":
         return None
@@ -77,11 +158,15 @@ def listen_address(value: Any) -> Address | None:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
     except ValueError:
         raise ValueError(expected) from None
-    if not address.is_loopback:
-        raise ValueError(
-            "other addresses than loopback need authentication, which this version does not have"
-        )
     return Address(str(address), int(port))
+
+
+def _reference(value: Any, example: str) -> str:
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        raise ValueError(
+            f'expected 1 to 255 printable ASCII characters without spaces, such as "{example}"'
+        )
+    return value
 
 
 def one_of(*choices: str) -> Any:

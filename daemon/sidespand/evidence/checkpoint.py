@@ -9,8 +9,9 @@ lines are written: nobody could audit them.
 Source: C2SP tlog-checkpoint.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from sidespand.evidence import note
@@ -43,7 +44,7 @@ def node_name(identity: NodeIdentity) -> str:
     """Return the name of a node's key: its deployment and node reference as a schema-less URL."""
     references = (identity.deployment_ref, identity.source_node_ref)
     return "/".join(
-        quote(reference.rpartition("://")[2].strip("/"), safe="/:@~")
+        quote(reference.rpartition("://")[2].strip("/") or reference, safe="/:@~")
         for reference in references
         if reference
     )
@@ -79,6 +80,28 @@ def parse_body(text: str) -> Checkpoint:
 def sign(checkpoint: Checkpoint, signer: Signer) -> str:
     """Return the signed checkpoint."""
     return note.sign(body(checkpoint), [signer])
+
+
+def checkpoint_body(signed: str, key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of a CHECKPOINT record.
+
+    Args:
+        signed: The checkpoint.
+        key: Body of the generation's KEY record: its checkpoints outlive the trim of that.
+    """
+    return {"checkpoint": signed, "key": dict(key)}
+
+
+def parse_checkpoint_body(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the signed checkpoint and the key body in a CHECKPOINT record, neither checked.
+
+    Raises:
+        Malformed: One of them is missing.
+    """
+    signed, key = body.get("checkpoint"), body.get("key")
+    if not isinstance(signed, str) or not isinstance(key, Mapping):
+        raise Malformed("the CHECKPOINT record holds no checkpoint with its key")
+    return signed, key
 
 
 def verify(signed: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:

@@ -37,9 +37,9 @@ def text(evidence: Evidence, a: Item, b: Item, verdict: Verdict) -> str:
     lines += _section("if", verdict.assumptions)
     lines += _section("ruled out", verdict.refutations)
     if verdict.not_before is not None:
-        lines.append(f"b not before  {_bound(verdict.not_before)}")
+        lines.append(f"b not before  {bound_text(verdict.not_before)}")
     if verdict.not_after is not None:
-        lines.append(f"a not after   {_bound(verdict.not_after)}")
+        lines.append(f"a not after   {bound_text(verdict.not_after)}")
     hints = ", ".join(f"{name} {value}" for name, value in verdict.hint.items())
     lines.append(f"no evidence, for display: {hints}")
     return "\n".join(lines) + "\n"
@@ -53,8 +53,8 @@ def document(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "strength": verdict.strength.label,
         "path": [_step_document(evidence, step) for step in verdict.path],
         "opposing": [_step_document(evidence, step) for step in verdict.opposing],
-        "not_before": _bound_document(verdict.not_before),
-        "not_after": _bound_document(verdict.not_after),
+        "not_before": bound_document(verdict.not_before),
+        "not_after": bound_document(verdict.not_after),
         "assumptions": list(verdict.assumptions),
         "refutations": list(verdict.refutations),
         "hint": dict(verdict.hint),
@@ -96,7 +96,8 @@ def _path(evidence: Evidence, path: Sequence[Step]) -> list[str]:
     ]
 
 
-def _bound(bound: Bound) -> str:
+def bound_text(bound: Bound) -> str:
+    """Return a bound in words."""
     error = "clock not vouched for" if bound.error_us is None else f"± {bound.error_us} µs"
     return f"{bound.wall_ns} ns ({error}), {bound.moment}, by {bound.rule} of {bound.position}"
 
@@ -110,7 +111,8 @@ def _step_document(evidence: Evidence, step: Step) -> dict[str, str]:
     }
 
 
-def _bound_document(bound: Bound | None) -> dict[str, Any] | None:
+def bound_document(bound: Bound | None) -> dict[str, Any] | None:
+    """Return a bound as JSON values; None for none."""
     if bound is None:
         return None
     return {

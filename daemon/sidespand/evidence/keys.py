@@ -1,7 +1,7 @@
 """Who may sign a log's checkpoints: a key a generation, certified by the node's pinned key.
 
-The private key of a generation lives in memory alone. Its KEY record holds ``{"statement": note}``,
-a signed note of five lines:
+The private key of a generation lives in memory alone. Its KEY record is the map ``{"statement":
+note, "node_key": verifier key}``; the statement is a signed note of five lines:
 
     sidespan/key/1
     <lineage, 16 hex>
@@ -10,8 +10,9 @@ a signed note of five lines:
     <verifier key of the generation>
 
 The generation's own key signs it, which shows that its writer had the key, and so does the node's
-key where the operator has made one. A reader who pinned the node's verifier key thus needs nothing
-else to check every checkpoint. The first line keeps a statement from being taken for a checkpoint.
+key where the operator has made one; else ``node_key`` is nil, and nobody certifies the key. A
+reader who pinned the node's verifier key thus needs nothing else to check every checkpoint. The
+first line keeps a statement from being taken for a checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ class Certified:
 
 def key_body(
     lineage: bytes, boot_generation: int, incarnation: bytes, key: Signer, node_key: Signer | None
-) -> dict[str, str]:
+) -> dict[str, str | None]:
     """Return the body of a generation's KEY record.
 
     Args:
@@ -74,7 +75,10 @@ def key_body(
         f"{_FIRST_LINE}\n{lineage.hex()}\n{boot_generation}\n{incarnation.hex()}\n{key.verifier}\n"
     )
     signers = [key] if node_key is None else [key, node_key]
-    return {"statement": note.sign(text, signers)}
+    return {
+        "statement": note.sign(text, signers),
+        "node_key": None if node_key is None else str(node_key.verifier),
+    }
 
 
 def verify_key_body(
@@ -116,6 +120,19 @@ def verify_key_body(
             hint="the record was copied from another log",
         )
     return Certified(statement, pinned)
+
+
+def verify_on_its_word(body: Mapping[str, Any], lineage: bytes, boot_generation: int) -> Certified:
+    """Return what a KEY record states, certified by the node key that the record itself names.
+
+    Whoever can write a log can name any key: this tells what an honest log says of itself.
+
+    Raises:
+        Malformed, NotVerified: As ``verify_key_body``.
+    """
+    named = body.get("node_key")
+    node_key = note.parse_verifier(named) if isinstance(named, str) else None
+    return verify_key_body(body, lineage, boot_generation, node_key)
 
 
 def verify_checkpoint(

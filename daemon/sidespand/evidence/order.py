@@ -66,11 +66,22 @@ def order(comparer: Comparer, trace_id: bytes) -> Ordering:
         for item in sorted(wanted.get(record.leaf, ()), key=lambda one: one.item_index):
             strength = Strength.NONE
             if placed:
-                strength = comparer.compare(placed[-1].item, item, About.COMMIT).strength
+                strength = _strength(comparer, placed[-1].item, item)
             placed.append(Placed(item, strength))
     keys = [display_key(evidence, record) for record in sequence if record.leaf in wanted]
     in_circle = any(record.leaf in wanted for record in circular)
     return Ordering(tuple(placed), by_hlc=keys == sorted(keys), circular=in_circle)
+
+
+def _strength(comparer: Comparer, before: Item, item: Item) -> Strength:
+    # As the comparer would say, without a search where the log's own order is the answer.
+    records = before.record, item.record
+    if records[0].leaf == records[1].leaf or comparer.is_cited(*records):
+        return Strength.CRYPTOGRAPHIC
+    forked = any(comparer.evidence.is_forked(record) for record in records)
+    if not forked and records[0].header.lineage == records[1].header.lineage:
+        return Strength.NODE_ATTESTED
+    return comparer.compare(before, item, About.COMMIT).strength
 
 
 def commit_order(evidence: Evidence) -> tuple[list[Record], list[Record]]:

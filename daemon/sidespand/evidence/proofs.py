@@ -5,7 +5,7 @@ are kept, and one pass over the leaves where they are not. Verification takes ho
 Source: RFC 9162 sections 2.1.3 (inclusion) and 2.1.4 (consistency).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sidespand.merkle import HASH_BYTES, node_hash, root
 
@@ -15,13 +15,16 @@ EMPTY_ROOT = root(())
 SIZE_MAX = 2**63 - 1
 
 
-def subtrees(leaf: Callable[[int], bytes]) -> Subtree:
+def subtrees(
+    leaf: Callable[[int], bytes], known: Mapping[tuple[int, int], bytes] | None = None
+) -> Subtree:
     """Return an accessor of subtree hashes over one of leaf hashes; it keeps what it computed.
 
     Args:
         leaf: Returns the leaf hash at an index; asked once for each that is needed.
+        known: Hashes by level and index that need no leaf; None for none.
     """
-    kept: dict[tuple[int, int], bytes] = {}
+    kept = dict(known or {})
 
     def subtree(level: int, index: int) -> bytes:
         if (level, index) not in kept:
@@ -33,6 +36,21 @@ def subtrees(leaf: Callable[[int], bytes]) -> Subtree:
         return kept[level, index]
 
     return subtree
+
+
+def peaks(hashes: Sequence[bytes], size: int) -> dict[tuple[int, int], bytes]:
+    """Return by level and index what the compact range ``hashes`` of ``size`` leaves knows.
+
+    A proof for a leaf behind it asks for no other subtree of those leaves.
+    """
+    assert len(hashes) == size.bit_count()
+    found: dict[tuple[int, int], bytes] = {}
+    covered = 0
+    for one in hashes:
+        level = (size - covered).bit_length() - 1
+        found[level, covered >> level] = one
+        covered += 1 << level
+    return found
 
 
 def tree_root(subtree: Subtree, size: int) -> bytes:

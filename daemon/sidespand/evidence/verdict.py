@@ -155,6 +155,11 @@ class Comparer:
             hint,
         )
 
+    def is_cited(self, earlier: Record, later: Record) -> bool:
+        """Tell whether a chain of tokens leads from one record to another."""
+        contents = Event(Moment.CONTENT, earlier.leaf), Event(Moment.CONTENT, later.leaf)
+        return self._path(*contents, (Strength.CRYPTOGRAPHIC,)) is not None
+
     def _decide(self, a: Item, b: Item, about: About) -> _Found:
         if about is About.COMMIT:
             return self._decide_commit(a, b)

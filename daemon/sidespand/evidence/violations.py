@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from sidespand.evidence.branches import forks
 from sidespand.evidence.collection import Citation, Evidence, Resolution, SpanFact
 from sidespand.evidence.order import circle
 from sidespand.limits import HLC_MERGE_AHEAD_NS_MAX, LATE_NS
@@ -84,6 +85,10 @@ def violations(
     """
     found = [
         *_of_logs(evidence),
+        *(
+            Violation(Code.FORK, fork.lineage, fork.lsn, "; ".join(fork.futures))
+            for fork in forks(evidence)
+        ),
         *_of_tokens(evidence),
         *_of_circles(evidence),
         *_of_spans(evidence, late_ns),

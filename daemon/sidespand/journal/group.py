@@ -12,10 +12,11 @@ from sidespand.clock import Clock
 from sidespand.errors import Refused
 from sidespand.hlc import ZERO
 from sidespand.journal import keys
+from sidespand.journal.open_spans import OpenDraft, OpenSpans, abandoned_bodies
 from sidespand.journal.sessions import Sessions, check_owner, decide
 from sidespand.journal.stamper import Draft, Sealed, Stamped, control, seal
 from sidespand.journal.state import Head, SessionRow, encode_head, encode_session
-from sidespand.model import Kind, Peer, Receipt, SessionStep
+from sidespand.model import Kind, Mark, OpenSpan, Peer, Receipt, SessionStep, SpanKey
 from sidespand.token import encode
 
 
@@ -28,6 +29,16 @@ class Pending:
     step: SessionStep | None
     payload_bytes: int
     done: Future[Receipt]
+    ended: Sequence[SpanKey] = ()
+    abandonment: "Abandonment | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abandonment:
+    """The instance whose open spans nobody will end, and why."""
+
+    instance_id: bytes
+    reason: str
 
 
 class Group:
@@ -38,6 +49,8 @@ class Group:
         sessions: The durable rows of client instances.
         producers: SESSION records of this generation, by producer.
         clock: For stamps.
+        open_spans: The durable open spans.
+        clock_error_us: What its time daemon claims; None when it is unknown.
     """
 
     def __init__(
@@ -46,17 +59,24 @@ class Group:
         sessions: Sessions,
         producers: dict[tuple[Peer, bytes], int],
         clock: Clock,
+        *,
+        open_spans: OpenSpans,
+        clock_error_us: int | None = None,
     ) -> None:
-        self.draft = Draft(head, clock)
+        self.draft = Draft(head, clock, clock_error_us)
         self._clock = clock
         self._sessions = sessions
         self._producers = producers
+        self.open_spans = OpenDraft(open_spans)
         self.new_rows: dict[bytes, SessionRow] = {}
         self.new_producers: dict[tuple[Peer, bytes], int] = {}
         self.outcomes: list[tuple[Pending, Receipt | Refused]] = []
 
     def add(self, pending: Pending) -> None:
         """Stamp one request, or note why it is refused or needs no writing."""
+        if pending.abandonment is not None:
+            self.outcomes.append((pending, self._abandon(pending.abandonment)))
+            return
         step = pending.step
         row = None
         if step is not None:
@@ -71,6 +91,8 @@ class Group:
                 return
         receipt, stamped = self._stamp(pending)
         if step is not None:
+            for key in pending.ended:
+                self.open_spans.end(step.instance_id, key)
             # A door that cannot know the uid does not undo the binding.
             bound = row.uid if row is not None and row.uid is not None else step.uid
             self.new_rows[step.instance_id] = SessionRow(
@@ -105,10 +127,12 @@ class Group:
         if everything:
             for instance_id, row in self._sessions.all():
                 rows[keys.session_key(instance_id)] = encode_session(row)
+            rows[keys.BASE] = encode_head(self.draft.base)
         for instance_id, row in self.new_rows.items():
             rows[keys.session_key(instance_id)] = encode_session(row)
         for instance_id in self.forgotten:
             rows[keys.session_key(instance_id)] = None
+        rows |= self.open_spans.rows(everything=everything)
         rows[keys.HEAD] = encode_head(self.draft.head())
         return rows
 
@@ -123,12 +147,45 @@ class Group:
         head = self.draft
         if not pending.sealed:
             return Receipt(0, 0, ZERO, ""), None
+        head.read_clock()
         seq = pending.step.seq if pending.step is not None else 0
         session = self._session(pending.peer, pending.step) if pending.peer is not None else 0
         placed = [head.stamp(sealed, session, seq) for sealed in pending.sealed]
+        for sealed, stamped in zip(pending.sealed, placed, strict=True):
+            self._open(sealed.content.marks, stamped.first_lsn, pending)
         last = placed[-1]
         token = encode(head.lineage, last.last_lsn, last.stamp, last.tag)
         return Receipt(placed[0].first_lsn, last.last_lsn, last.stamp, token), last
+
+    def _open(self, marks: Sequence[Mark], first_lsn: int, pending: Pending) -> None:
+        if not marks or pending.step is None or pending.peer is None:
+            return
+        step, now_ns = pending.step, self.draft.wall_ns
+        for lsn, mark in enumerate(marks, first_lsn):
+            self.open_spans.open(
+                OpenSpan(
+                    step.instance_id,
+                    mark,
+                    pending.peer,
+                    self.draft.lineage,
+                    lsn,
+                    now_ns,
+                    step.away_s_max,
+                )
+            )
+
+    def _abandon(self, abandonment: Abandonment) -> Receipt:
+        spans = self.open_spans.abandon(abandonment.instance_id)
+        if not spans:
+            return Receipt(0, 0, ZERO, "")
+        self.draft.read_clock()
+        placed = [
+            self.draft.stamp(seal(control(Kind.ABANDONED, body), self._clock), 0, 0)
+            for body in abandoned_bodies(spans, abandonment.reason, self._clock.wall_ns())
+        ]
+        last = placed[-1]
+        token = encode(self.draft.lineage, last.last_lsn, last.stamp, last.tag)
+        return Receipt(placed[0].first_lsn, last.last_lsn, last.stamp, token)
 
     def _session(self, peer: Peer, step: SessionStep | None) -> int:
         instance_id = step.instance_id if step is not None else b""
@@ -141,6 +198,7 @@ class Group:
             "uid": peer.uid,
             "pid": peer.pid,
             "address": peer.address,
+            "tenant": peer.tenant,
             "instance_id": instance_id,
         }
         lsn = self.draft.stamp(seal(control(Kind.SESSION, body), self._clock), 0, 0).first_lsn

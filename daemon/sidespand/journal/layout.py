@@ -5,6 +5,8 @@
 <data>/seg/<ordinal>-<lineage>/<first lsn>.mdb       a segment, and its lock file beside it
 <data>/seg/spare.mdb                                 a segment made ahead
 <data>/seg/next.mdb                                  the next one, until its first commit
+<data>/seg/rewrite.mdb                               a segment that is written anew by a redaction
+<data>/REDACTION                                     what a redaction still has to do
 <data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
 """
 
@@ -20,6 +22,7 @@ from sidespand.files import replace_file
 
 STORE_FORMAT = 1
 _LINEAGE_DIR = re.compile(r"(\d{4,})-([0-9a-f]{16})")
+_STORE_ID = re.compile(r"[0-9a-f]{32}")
 _SEGMENT_FILE = re.compile(r"(\d{20})\.mdb")
 
 
@@ -64,6 +67,8 @@ class Layout:
         self.segments_dir = data_dir / "seg"
         self.spare_path = self.segments_dir / "spare.mdb"
         self.next_path = self.segments_dir / "next.mdb"
+        self.rewrite_path = self.segments_dir / "rewrite.mdb"
+        self.redaction_path = data_dir / "REDACTION"
         self.sinks_dir = data_dir / "sinks"
 
     def path(self, segment: Segment) -> Path:
@@ -142,7 +147,7 @@ def _parse_manifest(raw: bytes, path: Path) -> Manifest:
         )
     try:
         return Manifest(
-            store_id=str(body["store_id"]),
+            store_id=_parse_store_id(body["store_id"]),
             segments=tuple(
                 sorted(
                     Segment(int(s["ordinal"]), int(s["first_lsn"]), bytes.fromhex(s["lineage"]))
@@ -152,6 +157,13 @@ def _parse_manifest(raw: bytes, path: Path) -> Manifest:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreUnreadable(f"{path} is damaged", hint=hint) from error
+
+
+def _parse_store_id(value: str) -> str:
+    # It names a file of anchors.
+    if not _STORE_ID.fullmatch(value):
+        raise ValueError("no store id")
+    return value
 
 
 def _entries(directory: Path) -> Sequence[os.DirEntry[str]]:

@@ -14,12 +14,13 @@ import msgpack
 from sidespand.errors import StoreUnreadable
 from sidespand.journal import keys, record
 from sidespand.journal.layout import Layout, Segment
+from sidespand.journal.open_row import decode_open_span
 from sidespand.journal.record import DamagedRecord
 from sidespand.journal.segment import SegmentReader
 from sidespand.journal.segment_file import SegmentDamaged
 from sidespand.journal.state import Head, decode_head
 from sidespand.limits import READ_BATCH_BYTES, READ_BATCH_RECORDS
-from sidespand.model import ControlBody, Gap, Position, Record
+from sidespand.model import ControlBody, Gap, OpenSpan, Position, Record
 
 _T = TypeVar("_T")
 
@@ -27,6 +28,22 @@ _T = TypeVar("_T")
 class _Extent(NamedTuple):
     segment: Segment
     before_lsn: int | None
+    # The next segment, of this lineage or the one after it: with one it is not written any more.
+    following: Segment | None
+
+
+class CompactRange(NamedTuple):
+    """A prefix of a lineage's tree.
+
+    Args:
+        position: Of its last item; None for the empty prefix.
+        record_count: Its leaves.
+        hashes: Of its perfect subtrees, largest first.
+    """
+
+    position: Position | None
+    record_count: int
+    hashes: tuple[bytes, ...]
 
 
 class JournalReader:
@@ -54,13 +71,19 @@ class JournalReader:
 
     def read(self, after: Position | None, upto: Position | None = None) -> Sequence[Record | Gap]:
         """Return what follows ``after`` in log order; ``ports.Log`` has the contract."""
+        ordinal = 0
         for extent in self._extents():
             segment = extent.segment
             if upto is not None and segment.ordinal > upto.ordinal:
                 break
             expected = segment.first_lsn
-            if after is not None and after.ordinal >= segment.ordinal:
+            # One that names another lineage under this number is of a time that was taken back.
+            if after is not None and after[:2] == (segment.ordinal, segment.lineage):
                 expected = after.lsn + 1
+            elif after is not None and after.ordinal < segment.ordinal != ordinal:
+                # A lineage that is entered begins at 1, and may have been trimmed there.
+                expected = 1
+            ordinal = segment.ordinal
             before = extent.before_lsn
             if upto is not None and upto.ordinal == segment.ordinal:
                 before = upto.lsn + 1 if before is None else min(before, upto.lsn + 1)
@@ -99,6 +122,16 @@ class JournalReader:
                 return decode_head(row)
         return None
 
+    def open_spans(self) -> list[OpenSpan]:
+        """Return the spans that are open as of the newest commit, in the order of their opening."""
+        for extent in reversed(self._extents()):
+            rows = self._ask(extent, SegmentReader.rows)
+            if rows and keys.HEAD in rows:
+                decoded = (decode_open_span(key, row) for key, row in rows.items())
+                found = [span for span in decoded if span is not None]
+                return sorted(found, key=lambda span: (span.opened_ns, span.lsn))
+        return []
+
     def generation(self, lineage: bytes, boot_generation: int) -> ControlBody:
         """Return the body of a generation's GEN record; empty when it was trimmed away."""
         key = (lineage, boot_generation)
@@ -114,6 +147,41 @@ class JournalReader:
                     break
         return self._generations.get(key, {})
 
+    def position(self, lineage: bytes, lsn: int) -> Position | None:
+        """Return the place of an LSN of a lineage; None when the store has no such lineage."""
+        for segment in self._layout.segments():
+            if segment.lineage == lineage:
+                return Position(segment.ordinal, lineage, lsn)
+        return None
+
+    def value(self, lineage: bytes, lsn: int) -> bytes | None:
+        """Return the stored bytes of the record that holds an item; None when there is none."""
+        for extent in reversed(self._extents()):
+            segment, before = extent.segment, extent.before_lsn
+            if segment.lineage != lineage or segment.first_lsn > lsn:
+                continue
+            found = self._ask(extent, lambda reader: reader.values(lsn, before, 1, 1))  # noqa: B023 -- it is asked at once.
+            for first_lsn, value in found or ():
+                if first_lsn <= lsn <= record.decode_header(value)[0].last_lsn:
+                    return value
+            return None
+        return None
+
+    def compact_range(self, lineage: bytes, record_index: int) -> CompactRange:
+        """Return the newest kept compact range of a lineage's tree that ends before a leaf.
+
+        Every segment keeps the one before it, so what lies behind it is at most a segment.
+        """
+        for extent in reversed(self._extents()):
+            if extent.segment.lineage != lineage:
+                continue
+            row = self._ask(extent, lambda reader: reader.row(keys.BASE))
+            base = None if row is None else _head(row)
+            if base is not None and base.lineage == lineage and base.record_count <= record_index:
+                position = Position(base.ordinal, lineage, base.last_lsn)
+                return CompactRange(position, base.record_count, base.hashes)
+        return CompactRange(None, 0, ())
+
     def close(self) -> None:
         """Let go of every file."""
         if self._open is not None:
@@ -126,13 +194,13 @@ class JournalReader:
         for number, segment in enumerate(found):
             following = found[number + 1] if number + 1 < len(found) else None
             same = following is not None and following.lineage == segment.lineage
-            extents.append(_Extent(segment, following.first_lsn if following and same else None))
+            before_lsn = following.first_lsn if following and same else None
+            extents.append(_Extent(segment, before_lsn, following))
         return extents
 
     def _reader(self, extent: _Extent) -> SegmentReader | None:
         path = self._layout.path(extent.segment)
-        # A segment that has a successor is not written any more.
-        locked = extent.before_lsn is None
+        locked = extent.following is None
         if self._open is not None:
             fits = self._open.path == path and (self._open.locked or not locked)
             # One that begins with steps alone has no LSN to itself: the next one takes its place.
@@ -151,9 +219,21 @@ class JournalReader:
             reader = self._reader(extent)
             return None if reader is None else question(reader)
         except SegmentDamaged:
-            if extent.before_lsn is None:
+            if extent.following is None:
                 raise
             return None
+
+    def _left_at(self, extent: _Extent) -> int | None:
+        """Return where the next lineage's records say that this one ended; None without one."""
+        if extent.following is None:
+            return None
+        rows = self._ask(_Extent(extent.following, None, None), SegmentReader.rows) or {}
+        for key, row in rows.items():
+            if keys.parse_generation_key(key) is not None:
+                origin = msgpack.unpackb(row).get("origin", {})
+                if origin.get("parent_lineage") == extent.segment.lineage:
+                    return int(origin["parent_lsn"]) + 1
+        return None
 
     def _read_segment(
         self, extent: _Extent, expected: int, before: int | None
@@ -171,9 +251,12 @@ class JournalReader:
                 return found
             values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
         except SegmentDamaged:
-            if extent.before_lsn is None or before is None:
+            end = self._left_at(extent) if before is None else before
+            if extent.following is None or end is None:
                 raise
-            return [*found, _gap(segment, expected, before - 1, "damaged")]
+            if expected < end:
+                found.append(_gap(segment, expected, end - 1, "damaged"))
+            return found
         found.extend(_decoded(segment, reader, values, expected, before))
         if not found and before is not None and expected < before:
             found.append(_gap(segment, expected, before - 1, "missing"))
@@ -209,6 +292,13 @@ def _decoded(
 
 def _gap(segment: Segment, first: int, last: int, reason: str) -> Gap:
     return Gap(segment.ordinal, segment.lineage, first, last, reason)
+
+
+def _head(row: bytes) -> Head | None:
+    try:
+        return decode_head(row)
+    except DamagedRecord:
+        return None
 
 
 def _last_values(reader: SegmentReader, before: int | None) -> list[tuple[int, bytes]]:

@@ -45,9 +45,15 @@ class DamagedRecord(SidespanError):
     """The stored bytes are not what was written."""
 
 
-def commit_payload(payload: bytes, salt: bytes) -> bytes:
-    """Return the 32 bytes by which a header binds ``payload``."""
-    return sha256(COMMITMENT_DOMAIN + salt + sha256(payload).digest()).digest()
+def commit_payload(payload: bytes, salt: bytes, digest: bytes = b"") -> bytes:
+    """Return the 32 bytes by which a header binds ``payload``.
+
+    Args:
+        payload: The stored bytes.
+        salt: SALT_BYTES random bytes.
+        digest: SHA-256 of the payload where it is known, so that it is not read again.
+    """
+    return sha256(COMMITMENT_DOMAIN + salt + (digest or sha256(payload).digest())).digest()
 
 
 def payload_checksum(payload: bytes, salt: bytes) -> int:
@@ -112,6 +118,39 @@ def decode(value: bytes) -> tuple[Header, tuple[Edge, ...], bytes, bytes | None]
             f"payload checksum of the record at LSN {header.first_lsn} does not match"
         )
     return header, edges, leaf, payload
+
+
+def proved_holds(value: bytes, proved_bytes: int) -> bool:
+    """Tell whether the first checksum is there and is that of the first ``proved_bytes``."""
+    checksum = value[proved_bytes : proved_bytes + _CRC.size]
+    return checksum == _CRC.pack(google_crc32c.value(value[:proved_bytes]))
+
+
+def checksum_bytes(payload: bytes, salt: bytes) -> bytes:
+    """Return the second checksum as it is stored."""
+    return _CRC.pack(payload_checksum(payload, salt))
+
+
+def proved_part(value: bytes) -> bytes:
+    """Return header and edges of a stored value that decodes."""
+    _, edge_count = decode_header(value)
+    return value[: HEADER.size + edge_count * EDGE.size]
+
+
+def salt_part(value: bytes) -> bytes:
+    """Return the salt of a stored value that decodes and has a payload."""
+    start = len(proved_part(value)) + _CRC.size
+    return value[start : start + SALT_BYTES]
+
+
+def redacted(value: bytes) -> bytes:
+    """Return a stored value without salt and payload; its leaf is what it was.
+
+    Raises:
+        DamagedRecord: It is too short, or of another format. Not retryable.
+    """
+    _, edge_count = decode_header(value)
+    return value[: HEADER.size + edge_count * EDGE.size + _CRC.size]
 
 
 def decode_header(value: bytes) -> tuple[Header, int]:

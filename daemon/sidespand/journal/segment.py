@@ -114,7 +114,8 @@ class SegmentWriter:
                 metasync=sync,
                 writemap=False,
                 lock=True,
-                meminit=False,
+                # Free space in a page is zeros, not bytes of a record that may be redacted.
+                meminit=True,
                 lib_version=_LIB_VERSION,
             )
             self._records = self._env.open_db(_RECORDS)

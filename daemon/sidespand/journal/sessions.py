@@ -65,6 +65,9 @@ def decide(row: SessionRow | None, step: SessionStep) -> bool:
     last = row.last_seq if row is not None else step.acked_seq
     if step.seq <= last:
         return False
-    if step.seq > last + 1:
-        raise OutOfOrder(f"seq {step.seq} came while seq {last + 1} is owed")
+    # A client may hold acknowledgements that the store has lost since, put back to an earlier
+    # state: it goes on after them, and what it sends is stored.
+    owed = max(last, step.acked_seq) + 1
+    if step.seq > owed:
+        raise OutOfOrder(f"seq {step.seq} came while seq {owed} is owed")
     return True

@@ -7,6 +7,7 @@ They go past the page cache: pages that were cached would be mapped by LMDB's re
 later flush a walk over their mappings.
 """
 
+import errno
 import logging
 import mmap
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.journal import segment
-from sidespand.limits import KIB, MIB, PREWRITE_BYTES_PER_S_MIN
+from sidespand.limits import KIB, MIB, PREWRITE_BYTES_PER_S_MIN, SEGMENT_BIRTH_BYTES
 
 _log = logging.getLogger(__name__)
 # Anonymous memory starts on a page, as O_DIRECT demands.
@@ -58,6 +59,7 @@ class SpareMaker:
         self._stop = threading.Event()
         self._ready = threading.Lock()
         self._made = False
+        self._lacking = False
         self._thread = threading.Thread(target=self._run, name="sidespan-spare", daemon=True)
 
     def start(self) -> None:
@@ -75,9 +77,18 @@ class SpareMaker:
         """
         with self._ready:
             if not self._made:
-                segment.create(self._path, self._map_bytes)
+                self._create()
             self._made = False
             segment.move(self._path, destination)
+        self._wanted.set()
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether the last try to make a segment found the disk full."""
+        return self._lacking
+
+    def retry(self) -> None:
+        """Try again to make the next segment, after room was made for it."""
         self._wanted.set()
 
     def close(self) -> None:
@@ -98,11 +109,24 @@ class SpareMaker:
                 with self._ready:
                     if self._made:
                         continue
-                    segment.create(self._path, self._map_bytes)
+                    self._create()
                     self._made = True
                 self._write_ahead()
             except OSError as error:
                 _log.warning("cannot make the next segment ahead: %s", error)
+
+    def _create(self) -> None:
+        # All of it or nothing: a segment in use must not meet a full disk.
+        try:
+            if platform.free_bytes(self._path.parent) < self._segment_bytes + SEGMENT_BIRTH_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            segment.create(self._path, self._map_bytes)
+            allocate(self._path, self._segment_bytes)
+        except OSError as error:
+            self._lacking = error.errno in platform.NO_ROOM
+            segment.remove(self._path)
+            raise
+        self._lacking = False
 
     def _write_ahead(self) -> None:
         try:
@@ -137,6 +161,19 @@ class SpareMaker:
             self._stop.wait(0.02)
 
 
+def allocate(path: Path, size_bytes: int) -> None:
+    """Reserve the head of a segment's file.
+
+    Raises:
+        OSError: The disk has no room.
+    """
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        platform.allocate(descriptor, size_bytes)
+    finally:
+        os.close(descriptor)
+
+
 def write_first(path: Path, written_bytes: int, allocated_bytes: int) -> None:
     """Write the head of a new store's first segment at once, and allocate the rest of it.
 
@@ -157,11 +194,7 @@ def write_first(path: Path, written_bytes: int, allocated_bytes: int) -> None:
 
 def _open_direct(path: Path, allocated_bytes: int) -> int | None:
     # Allocating first tells at once whether the disk has room.
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        platform.allocate(descriptor, allocated_bytes)
-    finally:
-        os.close(descriptor)
+    allocate(path, allocated_bytes)
     try:
         return os.open(path, os.O_WRONLY | os.O_DIRECT)
     except OSError:

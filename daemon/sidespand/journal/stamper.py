@@ -12,7 +12,8 @@ import msgpack
 from sidespand import hlc, merkle
 from sidespand.clock import Clock
 from sidespand.hlc import Hlc
-from sidespand.journal import record
+from sidespand.journal import clock_step, record
+from sidespand.journal.clock_step import Reading
 from sidespand.journal.keys import record_key
 from sidespand.journal.state import Head
 from sidespand.limits import CONTROL_BYTES_MAX, HLC_MERGE_AHEAD_NS_MAX
@@ -64,7 +65,7 @@ def seal(content: Content, clock: Clock) -> Sealed:
         content,
         salt,
         random[record.SALT_BYTES :],
-        record.commit_payload(content.payload, salt),
+        record.commit_payload(content.payload, salt, content.digest),
         record.payload_checksum(content.payload, salt),
     )
 
@@ -81,27 +82,29 @@ class Draft:
     """The head as a group's records are stamped onto it.
 
     Args:
-        head: The last durable head.
-        clock: Read once per record.
+        head: The last durable head, which is kept as ``base``.
+        clock: Read before the first record, and again after each ``read_clock``.
+        clock_error_us: What the clock's time daemon claims; None when it is unknown.
     """
 
-    def __init__(self, head: Head, clock: Clock) -> None:
-        self._base = head
+    def __init__(self, head: Head, clock: Clock, clock_error_us: int | None = None) -> None:
+        self.base = head
         self._clock = clock
+        self._clock_error_us = clock_error_us
+        self._is_read = False
         self._hashes = list(head.hashes)
         self._next_lsn = head.next_lsn
         self._record_count = head.record_count
         self._commit_seq = head.commit_seq + 1
         self._stamp = head.stamp
         self._tag = head.tag
-        self._wall_ns = head.wall_ns
-        self._boottime_ns = head.boottime_ns
+        self._reading = Reading(head.wall_ns, head.boottime_ns)
         self.values: list[tuple[bytes, bytes]] = []
 
     @property
     def lineage(self) -> bytes:
         """The log series that is being written."""
-        return self._base.lineage
+        return self.base.lineage
 
     @property
     def next_lsn(self) -> int:
@@ -111,7 +114,15 @@ class Draft:
     @property
     def wall_ns(self) -> int:
         """CLOCK_REALTIME at the last record stamped."""
-        return self._wall_ns
+        return self._reading.wall_ns
+
+    def read_clock(self) -> None:
+        """Have the next record read the clock: a request's records share one reading.
+
+        A step that the reading shows becomes a CLOCK record before that record, and so never stands
+        between two records of one request, whose LSNs are gapless.
+        """
+        self._is_read = False
 
     def stamp(self, sealed: Sealed, session: int, seq: int) -> Stamped:
         """Stamp one record and add it to ``values``.
@@ -121,10 +132,27 @@ class Draft:
             session: LSN of its producer's SESSION record; 0 for the recorder's own.
             seq: Its step in the producer's sequence; 0 for none.
         """
+        if not self._is_read:
+            self._is_read = True
+            self._read()
+        return self._place(sealed, session, seq)
+
+    def _read(self) -> None:
+        before = self._reading
+        self._reading, step_ns = clock_step.read(self._clock, before)
+        if step_ns:
+            body = clock_step.control_body(before, self._reading, self._clock_error_us)
+            self._place(seal(control(Kind.CLOCK, body), self._clock), 0, 0)
+
+    def _place(self, sealed: Sealed, session: int, seq: int) -> Stamped:
         content = sealed.content
-        self._wall_ns = wall_ns = self._clock.wall_ns()
-        self._boottime_ns = self._clock.boottime_ns()
+        wall_ns, boottime_ns = self._reading
         first_stamp, flags = self._tick(content, wall_ns)
+        clock_error_us = self._clock_error_us
+        if clock_error_us is None:
+            clock_error_us = record.CLOCK_ERROR_UNKNOWN
+        else:
+            flags |= Flag.CLOCK_SYNCED
         if content.edges_truncated:
             flags |= Flag.EDGES_TRUNCATED
         header = record.HEADER.pack(
@@ -132,17 +160,17 @@ class Draft:
             record.HEADER.size,
             content.kind,
             flags,
-            self._base.lineage,
+            self.base.lineage,
             self._record_count,
             self._next_lsn,
             content.item_count,
-            self._base.boot_generation,
+            self.base.boot_generation,
             self._commit_seq,
             first_stamp.wall_ns,
             first_stamp.logical,
-            record.CLOCK_ERROR_UNKNOWN,
+            clock_error_us,
             wall_ns,
-            self._boottime_ns,
+            boottime_ns,
             sealed.nonce,
             session,
             seq,
@@ -165,16 +193,16 @@ class Draft:
     def head(self) -> Head:
         """Return the head as it will be once the group is durable."""
         return Head(
-            ordinal=self._base.ordinal,
-            lineage=self._base.lineage,
-            boot_generation=self._base.boot_generation,
+            ordinal=self.base.ordinal,
+            lineage=self.base.lineage,
+            boot_generation=self.base.boot_generation,
             next_lsn=self._next_lsn,
             record_count=self._record_count,
             commit_seq=self._commit_seq,
             stamp=self._stamp,
-            wall_ns=self._wall_ns,
-            boottime_ns=self._boottime_ns,
-            boot_id=self._base.boot_id,
+            wall_ns=self._reading.wall_ns,
+            boottime_ns=self._reading.boottime_ns,
+            boot_id=self.base.boot_id,
             tag=self._tag,
             hashes=tuple(self._hashes),
         )

@@ -27,7 +27,7 @@ class Head:
     Args:
         ordinal: The lineage's number within the store, from 1.
         lineage: 8 random bytes, the log series.
-        boot_generation: Opens of this lineage so far.
+        boot_generation: Opens of the store so far, in whatever lineage.
         next_lsn: The first LSN that names nothing yet; from 1.
         record_count: Leaves of the tree; the next record's index.
         commit_seq: Transactions so far.

@@ -1,16 +1,24 @@
 """The journal of one recorder: takes requests on the event loop, answers when they are durable."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import errno
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgpack
+
+from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.errors import ConfigError, Refused, Unavailable
 from sidespand.hlc import ZERO
 from sidespand.journal import opening
-from sidespand.journal.group import Group, Pending
+from sidespand.journal.anchor import AnchorKeeper
+from sidespand.journal.group import Abandonment, Group, Pending
 from sidespand.journal.layout import Layout, Segment
+from sidespand.journal.open_spans import OpenSpans
 from sidespand.journal.opening import Options
 from sidespand.journal.segment import SegmentWriter, remove
 from sidespand.journal.sessions import Sessions
@@ -18,7 +26,7 @@ from sidespand.journal.spare import SpareMaker
 from sidespand.journal.stamper import control, seal
 from sidespand.journal.state import Head
 from sidespand.journal.writer import JournalWriter
-from sidespand.limits import INFLIGHT_BYTES_MAX
+from sidespand.limits import FULL_RETRY_AFTER_MS, INFLIGHT_BYTES_MAX, SEGMENT_BIRTH_BYTES
 from sidespand.lock import FileLock
 from sidespand.model import (
     Admitted,
@@ -30,11 +38,12 @@ from sidespand.model import (
     Position,
     Receipt,
     SessionStep,
+    SpanKey,
 )
 
 
 class JournalStore:
-    """An open store. Implements ``ports.Journal``.
+    """An open store. Implements ``ports.Journal`` and ``ports.OpenSpanTable``.
 
     Args:
         data_dir: Its directory; made when it is missing.
@@ -44,9 +53,14 @@ class JournalStore:
         committed: Called on the event loop after every group, with the newest durable position.
         fatal: Called on the event loop once commits keep failing; the process should end.
 
+    Attributes:
+        begun: The body of the LINEAGE record that this open began with; None when it went on in
+            the store's lineage.
+
     Raises:
         InUse: Another recorder has it.
-        ConfigError, StoreUnreadable, StoreTooNew: As ``opening`` says; nothing was changed.
+        ConfigError, StoreUnreadable, StoreMoved, StoreTooNew: As ``opening`` says; nothing was
+            changed.
     """
 
     def __init__(
@@ -73,14 +87,21 @@ class JournalStore:
             raise
         self._manifest = opened.manifest
         self._head = opened.head
+        self._incarnation: bytes = msgpack.unpackb(opened.generation_row[1])["incarnation"]
+        self.begun = opened.begun
         self._sessions = Sessions(opened.sessions)
+        self._open_spans = OpenSpans(opened.open_spans)
         self._inflight_bytes = 0
         self._closed = False
+        self._full = ""
+        # The writer's thread adds segments, another one takes them away.
+        self._registering = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer = JournalWriter(
             segment=opened.segment,
             head=opened.head,
             sessions=self._sessions,
+            open_spans=self._open_spans,
             roll=self,
             clock=clock,
             segment_bytes=options.segment_bytes,
@@ -96,17 +117,27 @@ class JournalStore:
             self._writer.fill,
             clock,
         )
+        self._anchors = AnchorKeeper(
+            options.anchor_dirs, opened.manifest.store_id, data_dir, lambda: self._writer.head
+        )
+        self._anchors.write()
 
     def start(self) -> None:
         """Begin to take requests; must be called on the event loop that will append."""
         self._loop = asyncio.get_running_loop()
         self._writer.start()
         self._spares.start()
+        self._anchors.start()
 
     @property
     def head(self) -> Head:
         """The log as its last reported commit left it."""
         return self._head
+
+    @property
+    def incarnation(self) -> bytes:
+        """The 16 bytes that were drawn when this generation began."""
+        return self._incarnation
 
     @property
     def position(self) -> Position:
@@ -122,7 +153,7 @@ class JournalStore:
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
     ) -> asyncio.Future[Receipt]:
         """Make a request durable and say where it lies; ``ports.Journal`` has the contract."""
-        return self._append(admitted.contents, peer, step)
+        return self._append(admitted.contents, peer, step, ended=admitted.ended)
 
     def append_control(self, kind: Kind, body: ControlBody) -> asyncio.Future[Receipt]:
         """Make a control record durable, in the order in which this is called.
@@ -135,6 +166,28 @@ class JournalStore:
             Unavailable: Out of the future: the daemon is stopping, or the commit failed. Retryable.
         """
         return self._append([control(kind, body)], None, None)
+
+    @property
+    def open_span_count(self) -> int:
+        """Durable open spans of all instances."""
+        return self._open_spans.count
+
+    @property
+    def unwatched_mark_count(self) -> int:
+        """Marks that found no room in the table of open spans, since the store was opened."""
+        return self._writer.unwatched_mark_count
+
+    def open_instances(self) -> dict[bytes, float]:
+        """Return the instances with open spans; ``ports.OpenSpanTable`` has the contract."""
+        return self._open_spans.instances()
+
+    def open_count(self, instance_id: bytes) -> int:
+        """Return how many durable open spans an instance has."""
+        return len(self._open_spans.of(instance_id))
+
+    def abandon(self, instance_id: bytes, reason: str) -> asyncio.Future[Receipt]:
+        """Write ABANDONED; ``ports.OpenSpanTable`` has the contract."""
+        return self._append((), None, None, abandonment=Abandonment(instance_id, reason))
 
     def last_seq(self, instance_id: bytes, uid: int | None) -> int:
         """Return the highest durable seq of a client instance; 0 when it is unknown.
@@ -153,12 +206,59 @@ class JournalStore:
         """Commit what is queued, mark a clean end, let go of the store. Blocks."""
         self._closed = True
         self._writer.close()
+        self._anchors.close()
         self._spares.close()
         remove(self._layout.next_path)
         self._lock.release()
 
+    @property
+    def layout(self) -> Layout:
+        """Where its files lie."""
+        return self._layout
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The registered segments, in log order; the last one may be open."""
+        return self._manifest.segments
+
+    def forget(self, gone: Collection[Segment]) -> None:
+        """Take segments out of the register, durably; their files are the caller's to remove.
+
+        Raises:
+            OSError: The register cannot be written; it is unchanged.
+        """
+        with self._registering:
+            kept = tuple(one for one in self._manifest.segments if one not in gone)
+            manifest = replace(self._manifest, segments=kept)
+            self._layout.write_manifest(manifest)
+            self._manifest = manifest
+
+    def refuse(self, reason: str) -> None:
+        """Refuse what clients send from here on, with ``reason``; accept again when it is empty."""
+        self._full = reason
+
+    def roll_next(self) -> None:
+        """Begin a new segment with the next record."""
+        self._writer.roll_next()
+
+    @property
+    def wanted_bytes(self) -> int:
+        """What the next segment lacks on a full disk; 0 when it was made."""
+        return self._options.segment_bytes + SEGMENT_BIRTH_BYTES if self._spares.is_lacking else 0
+
+    def make_spare(self) -> None:
+        """Try again to make the next segment, after room was made for it."""
+        self._spares.retry()
+
+    def has_room(self) -> bool:
+        """Tell whether the disk is not full; see ``writer.SegmentRoll``."""
+        return platform.free_bytes(self._layout.segments_dir) >= SEGMENT_BIRTH_BYTES
+
     def next_segment(self) -> SegmentWriter:
         """Open an empty segment for the writer; see ``writer.SegmentRoll``."""
+        if not self.has_room():
+            # It could be opened, but neither get its place nor be registered.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         path = self._layout.next_path
         self._spares.take(path)
         return SegmentWriter(path, self._options.map_bytes, sync=self._options.sync)
@@ -166,24 +266,34 @@ class JournalStore:
     def born(self, segment: SegmentWriter, first_lsn: int) -> None:
         """Register a segment after its first commit; see ``writer.SegmentRoll``."""
         where = Segment(self._head.ordinal, first_lsn, self._head.lineage)
-        self._manifest = opening.place(self._layout, self._manifest, where, segment)
+        with self._registering:
+            self._manifest = opening.place(self._layout, self._manifest, where, segment)
 
     def _append(
-        self, contents: Sequence[Content], peer: Peer | None, step: SessionStep | None
+        self,
+        contents: Sequence[Content],
+        peer: Peer | None,
+        step: SessionStep | None,
+        *,
+        ended: Sequence[SpanKey] = (),
+        abandonment: Abandonment | None = None,
     ) -> asyncio.Future[Receipt]:
         assert self._loop is not None
         done: asyncio.Future[Receipt] = self._loop.create_future()
         payload_bytes = sum(len(content.payload) for content in contents)
-        if not contents and step is None:
+        if not contents and step is None and abandonment is None:
             done.set_result(self._completed(Receipt(0, 0, ZERO, "")))
         elif self._closed:
             done.set_exception(Unavailable("the daemon is stopping"))
+        elif self._full and peer is not None:
+            done.set_exception(Unavailable(self._full, retry_after_ms=FULL_RETRY_AFTER_MS))
         elif self._inflight_bytes and self._inflight_bytes + payload_bytes > INFLIGHT_BYTES_MAX:
             done.set_exception(Unavailable("too many bytes wait for the disk"))
         else:
             sealed = [seal(content, self._clock) for content in contents]
             self._inflight_bytes += payload_bytes
-            self._writer.submit(Pending(sealed, peer, step, payload_bytes, done))
+            pending = Pending(sealed, peer, step, payload_bytes, done, ended, abandonment)
+            self._writer.submit(pending)
         return done
 
     def _completed(self, receipt: Receipt) -> Receipt:

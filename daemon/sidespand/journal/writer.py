@@ -8,17 +8,18 @@ Invariants: a group is reported only after its commit returned; a failed group a
     is not retried; LMDB is touched by this thread alone.
 """
 
-import errno
 import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.errors import JournalFailed, Refused, SidespanError, Unavailable
 from sidespand.journal import keys
 from sidespand.journal.group import Group, Pending
+from sidespand.journal.open_spans import OpenSpans
 from sidespand.journal.segment import CommitFailed, SegmentFull, SegmentWriter
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.state import Head
@@ -34,9 +35,7 @@ from sidespand.model import Peer
 _log = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _NS = 1_000_000_000
-_READERS_CHECK_NS = 1 * _NS
-# Trimming, or another program, makes room again; any other error is the disk's.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_CHECK_NS = 1 * _NS
 
 
 class SegmentRoll(Protocol):
@@ -49,6 +48,10 @@ class SegmentRoll(Protocol):
             OSError: The disk has no room for it.
             CommitFailed: It cannot be opened.
         """
+        ...
+
+    def has_room(self) -> bool:
+        """Tell whether the disk is not full."""
         ...
 
     def born(self, segment: SegmentWriter, first_lsn: int) -> None:
@@ -67,6 +70,7 @@ class JournalWriter:
         segment: Open, with ``head`` as its last commit.
         head: The last durable head.
         sessions: The durable rows of client instances.
+        open_spans: The durable open spans.
         roll: Opens the next segment.
         clock: For stamps and segment age.
         segment_bytes: Roll when so much of a segment is used.
@@ -83,6 +87,7 @@ class JournalWriter:
         segment: SegmentWriter,
         head: Head,
         sessions: Sessions,
+        open_spans: OpenSpans,
         roll: SegmentRoll,
         clock: Clock,
         segment_bytes: int,
@@ -94,6 +99,7 @@ class JournalWriter:
         self._segment = segment
         self._head = head
         self._sessions = sessions
+        self._open_spans = open_spans
         self._roll = roll
         self._clock = clock
         self._segment_bytes = segment_bytes
@@ -103,14 +109,17 @@ class JournalWriter:
         self._fatal = fatal
         self._producers: dict[tuple[Peer, bytes], int] = {}
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self.unwatched_mark_count = 0
         self._used_bytes = 0
         self._unborn = False
         # The open segment may hold what nobody was told of: nothing more is written to it.
         self._spoiled = False
         self._born_ns = clock.boottime_ns()
-        self._readers_checked_ns = self._born_ns
+        self._checked_ns = self._born_ns
+        self._clock_error_us = clock.error_us()
         self._failures = 0
         self._crowded = False
+        self._roll_asked = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sidespan-writer", daemon=True)
 
@@ -121,6 +130,15 @@ class JournalWriter:
     def submit(self, pending: Pending) -> None:
         """Queue one request."""
         self._queue.put(pending)
+
+    def roll_next(self) -> None:
+        """Begin a new segment with the next records, wherever the open one stands."""
+        self._roll_asked = True
+
+    @property
+    def head(self) -> Head:
+        """The newest durable head."""
+        return self._head
 
     def fill(self) -> float:
         """Return how full the open segment is, from 0.0."""
@@ -146,16 +164,18 @@ class JournalWriter:
             try:
                 if pendings:
                     self._commit(pendings)
-                self._check_readers()
+                self._keep_house()
             except Exception as error:
                 # Were this thread to end, every sender would wait for ever.
                 self._fail(pendings, error)
 
-    def _check_readers(self) -> None:
-        # A reader that died keeps pages from being used again.
+    def _keep_house(self) -> None:
+        # Once a second, when what the last group held has been answered.
         now_ns = self._clock.boottime_ns()
-        if now_ns - self._readers_checked_ns >= _READERS_CHECK_NS:
-            self._readers_checked_ns = now_ns
+        if now_ns - self._checked_ns >= _CHECK_NS:
+            self._checked_ns = now_ns
+            self._clock_error_us = self._clock.error_us()
+            # A reader that died keeps pages from being used again.
             self._segment.check_readers()
 
     def _take(self) -> tuple[list[Pending], bool]:
@@ -184,19 +204,36 @@ class JournalWriter:
         return taken, True
 
     def _commit(self, pendings: Sequence[Pending]) -> None:
-        group = Group(self._head, self._sessions, self._producers, self._clock)
+        group = self._group()
         for pending in pendings:
             group.add(pending)
         try:
             if group.writes:
                 self._write(group)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in platform.NO_ROOM:
                 raise
+            # Trimming, or another program, makes room again; any other error is the disk's.
             self._refuse(pendings, Unavailable(f"no room for a new segment: {error.strerror}"))
+        except CommitFailed:
+            if self._roll.has_room():
+                raise
+            # LMDB says EIO of a full disk, too. It is no fault that ends the process.
+            self._spoiled = True
+            self._refuse(pendings, Unavailable("the disk is full"))
         else:
             self._failures = 0
             self._report(group, self._head)
+
+    def _group(self) -> Group:
+        return Group(
+            self._head,
+            self._sessions,
+            self._producers,
+            self._clock,
+            open_spans=self._open_spans,
+            clock_error_us=self._clock_error_us,
+        )
 
     def _write(self, group: Group) -> None:
         if self._roll_is_due(group):
@@ -216,6 +253,8 @@ class JournalWriter:
         self._used_bytes = used
         self._head = group.draft.head()
         self._sessions.update(group.new_rows, group.forgotten)
+        self._open_spans.update(group.open_spans.changes)
+        self.unwatched_mark_count += group.open_spans.unwatched
         self._producers.update(group.new_producers)
         while len(self._producers) > PRODUCERS_MAX:
             del self._producers[next(iter(self._producers))]
@@ -232,6 +271,8 @@ class JournalWriter:
         # A segment begins with a record, and one that has none yet need not make way.
         if self._unborn or not group.draft.values:
             return False
+        if self._roll_asked:
+            return True
         age_ns = self._clock.boottime_ns() - self._born_ns
         return self._used_bytes >= self._segment_bytes or age_ns > self._segment_age_ns
 
@@ -241,6 +282,7 @@ class JournalWriter:
         self._segment = following
         self._unborn = True
         self._spoiled = False
+        self._roll_asked = False
         self._used_bytes = 0
         self._born_ns = self._clock.boottime_ns()
 
@@ -254,6 +296,6 @@ class JournalWriter:
             self._fatal(error)
 
     def _refuse(self, pendings: Sequence[Pending], refusal: Refused) -> None:
-        group = Group(self._head, self._sessions, self._producers, self._clock)
+        group = self._group()
         group.outcomes = [(pending, refusal) for pending in pendings]
         self._report(group, self._head)

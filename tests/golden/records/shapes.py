@@ -9,8 +9,19 @@ from pathlib import Path
 
 from sidespand.hlc import Hlc
 from sidespand.journal import keys, record
+from sidespand.journal.open_row import encode_open_span
 from sidespand.journal.state import Head, SessionRow, encode_head, encode_session
-from sidespand.model import Edge, EdgeType, Flag, Header, Kind
+from sidespand.model import (
+    Edge,
+    EdgeType,
+    Flag,
+    Header,
+    Kind,
+    Mark,
+    OpenSpan,
+    Peer,
+    SpanKey,
+)
 from sidespand.token import encode
 
 DIRECTORY = Path(__file__).parent
@@ -102,6 +113,20 @@ BOUND_SESSION = SessionRow(1000, 5, 21, 23, STAMP, TAG, WALL_NS)
 UNBOUND_SESSION = SessionRow(None, 2**64 - 1, 0, 0, Hlc(0, 0), bytes(16), WALL_NS)
 
 
+OPEN_SPAN = OpenSpan(
+    instance_id=bytes(range(16)),
+    mark=Mark(SpanKey(bytes(range(16, 32)), bytes(range(32, 40))), WALL_NS, "plän", "planner"),
+    peer=Peer("ingest", uid=1000, pid=4321, tenant="blue"),
+    lineage=LINEAGE,
+    lsn=23,
+    opened_ns=WALL_NS + 1,
+    away_s_max=10.0,
+)
+UNSEEN_OPEN_SPAN = OPEN_SPAN._replace(
+    mark=Mark(OPEN_SPAN.mark.key, 0, "", ""), peer=Peer("grpc", address="::1"), lsn=2**64 - 1
+)
+
+
 def record_value(header: Header, edges: tuple[Edge, ...], payload: bytes) -> bytes:
     """Return the stored value of a record, its header packed field by field as format 1 says."""
     unknown = record.CLOCK_ERROR_UNKNOWN
@@ -149,6 +174,9 @@ def shapes() -> Mapping[str, bytes]:
         "head-full.bin": encode_head(FULL_HEAD),
         "session-bound.bin": encode_session(BOUND_SESSION),
         "session-unbound.bin": encode_session(UNBOUND_SESSION),
+        "open-span.bin": encode_open_span(OPEN_SPAN)[1],
+        "open-span-unseen.bin": encode_open_span(UNSEEN_OPEN_SPAN)[1],
+        "key-open-span.bin": encode_open_span(OPEN_SPAN)[0],
         "key-record.bin": keys.record_key(0x0102030405060708),
         "key-session.bin": keys.session_key(bytes(range(16))),
         "key-generation.bin": keys.generation_key(0x01020304),

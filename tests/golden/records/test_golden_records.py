@@ -3,6 +3,7 @@
 import pytest
 
 from sidespand.journal import keys, record
+from sidespand.journal.open_row import decode_open_span
 from sidespand.journal.state import decode_head, decode_session
 from sidespand.merkle import leaf_hash
 from sidespand.model import Edge, Header
@@ -53,6 +54,13 @@ def test_rows_are_read() -> None:
     assert decode_head(golden("head-full.bin")) == shapes.FULL_HEAD
     assert decode_session(golden("session-bound.bin")) == shapes.BOUND_SESSION
     assert decode_session(golden("session-unbound.bin")) == shapes.UNBOUND_SESSION
+
+
+def test_open_spans_are_read() -> None:
+    """Old rows of open spans give the spans they were made of."""
+    key = golden("key-open-span.bin")
+    assert decode_open_span(key, golden("open-span.bin")) == shapes.OPEN_SPAN
+    assert decode_open_span(key, golden("open-span-unseen.bin")) == shapes.UNSEEN_OPEN_SPAN
 
 
 def test_keys_are_read() -> None:

@@ -18,14 +18,45 @@ CASES: Mapping[str, tuple[str, Any, str, Any]] = {
     "data_dir": ('"/srv/file"', Path("/srv/file"), "/srv/text", Path("/srv/text")),
     "runtime_dir": ('"/run/file"', Path("/run/file"), "/run/text", Path("/run/text")),
     "node.source_node_ref": ('"node://file"', "node://file", "node://text", "node://text"),
+    "node.node_instance_id": ('"file-1"', "file-1", "text-1", "text-1"),
+    "node.node_role": ('"planner"', "planner", "worker", "worker"),
+    "node.deployment_ref": ('"deployment://a"', "deployment://a", "d://b", "d://b"),
+    "node.cluster_ref": ('"cluster://a"', "cluster://a", "cluster://b", "cluster://b"),
     "receivers.otlp_grpc": ('"off"', None, "127.0.0.1:5", Address("127.0.0.1", 5)),
     "receivers.otlp_http": ('"127.0.0.1:6"', Address("127.0.0.1", 6), "off", None),
+    "receivers.socket_mode": ('"0666"', 0o666, "0600", 0o600),
+    "receivers.socket_owner": ("1234", 1234, "root", 0),
+    "receivers.socket_group": ('"root"', 0, "1234", 1234),
+    "receivers.http_hosts": ('["A.example"]', ("a.example",), "b, [::2]", ("b", "[::2]")),
+    "receivers.grpc_reflection": ("true", True, "false", False),
+    "receivers.insecure_listen": ("true", True, "false", False),
+    "receivers.tls.cert_file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
+    "receivers.tls.key_file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
+    "receivers.tls.client_ca_file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
     "receivers.message_bytes_max": ('"1MiB"', MIB, "2097152", 2 * MIB),
+    "receivers.capture": ('"metadata"', "metadata", "off", "off"),
+    "receivers.repeat_window": ('"0s"', 0.0, "30s", 30.0),
+    "receivers.uid_bytes_per_s": ('"4MiB"', 4 * MIB, "off", None),
+    "receivers.trace_spans_max": ("10000", 10_000, "5", 5),
     "journal.segment_bytes": ("2097152", 2 * MIB, "3MiB", 3 * MIB),
     "journal.segment_age": ('"90s"', 90.0, "2h", 7200.0),
+    "journal.retention_age": ('"3d"', 3 * 86400.0, "0s", 0.0),
+    "journal.retention_bytes": ('"1GiB"', GIB, "2GiB", 2 * GIB),
+    "journal.disk_free_min": ("0.25", 0.25, "5%", 0.05),
+    "journal.on_full": ('"drop_oldest"', "drop_oldest", "refuse", "refuse"),
     "journal.durability": ('"none"', "none", "fsync", "fsync"),
+    "journal.anchor_dir": ('"/run/file"', Path("/run/file"), "/run/text", Path("/run/text")),
+    "journal.anchor_dir_durable": ('"/srv/f"', Path("/srv/f"), "/srv/t", Path("/srv/t")),
     "journal.allow_remote": ("true", True, "false", False),
+    "evidence.node_key_file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
     "log.level": ('"debug"', "debug", "error", "error"),
+}
+# What must be set beside a key that has no meaning alone.
+_CERT, _KEY = "receivers.tls.cert_file", "receivers.tls.key_file"
+COMPANIONS: Mapping[str, tuple[str, ...]] = {
+    _CERT: (_KEY,),
+    _KEY: (_CERT,),
+    "receivers.tls.client_ca_file": (_CERT, _KEY),
 }
 # The default file of the machine that runs the tests is not theirs.
 NO_FILE = Path(os.devnull)
@@ -51,6 +82,16 @@ def value_of(config: Config, path: str) -> Any:
     return getattr(config, key.field)
 
 
+def variable(path: str) -> str:
+    """Return the environment variable of a key."""
+    return "SIDESPAN_" + path.replace(".", "_").upper()
+
+
+def surroundings(path: str) -> dict[str, str]:
+    """Return an environment in which a key may be set."""
+    return HOME | {variable(one): "/srv/companion" for one in COMPANIONS.get(path, ())}
+
+
 def test_every_key_has_its_case() -> None:
     """A new key is tested, or this fails."""
     assert set(CASES) == {key.path for key in KEYS}
@@ -60,11 +101,11 @@ def test_every_key_has_its_case() -> None:
 def test_a_key_in_the_file(path: str, tmp_path: Path) -> None:
     """The file's value holds over the default, and the other keys keep theirs."""
     written, expected, _, _ = CASES[path]
-    config = load(file(tmp_path, toml(path, written)), environment=HOME)
+    config = load(file(tmp_path, toml(path, written)), environment=surroundings(path))
     default = load(file(tmp_path, ""), environment=HOME)
     assert value_of(config, path) == expected
     for key in KEYS:
-        if key.path != path:
+        if key.path not in (path, *COMPANIONS.get(path, ())):
             assert getattr(config, key.field) == getattr(default, key.field)
 
 
@@ -72,8 +113,7 @@ def test_a_key_in_the_file(path: str, tmp_path: Path) -> None:
 def test_a_key_in_the_environment(path: str, tmp_path: Path) -> None:
     """A variable's value holds over the file's."""
     written, _, text, expected = CASES[path]
-    variable = "SIDESPAN_" + path.replace(".", "_").upper()
-    environment = HOME | {variable: text}
+    environment = surroundings(path) | {variable(path): text}
     config = load(file(tmp_path, toml(path, written)), environment=environment)
     assert value_of(config, path) == expected
 
@@ -82,8 +122,7 @@ def test_a_key_in_the_environment(path: str, tmp_path: Path) -> None:
 def test_a_key_in_a_flag(path: str, tmp_path: Path) -> None:
     """A flag's value holds over the environment's and the file's."""
     written, _, text, expected = CASES[path]
-    variable = "SIDESPAN_" + path.replace(".", "_").upper()
-    environment = HOME | {variable: "nonsense that a flag makes harmless"}
+    environment = surroundings(path) | {variable(path): "nonsense that a flag makes harmless"}
     config = load(file(tmp_path, toml(path, written)), {path: text}, environment)
     assert value_of(config, path) == expected
 
@@ -91,10 +130,9 @@ def test_a_key_in_a_flag(path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", CASES)
 def test_a_fault_names_where_it_is(path: str, tmp_path: Path) -> None:
     """The key, what was expected and what was given, from each of the three places."""
-    variable = "SIDESPAN_" + path.replace(".", "_").upper()
     for config_file, flags, environment, origin in (
         (file(tmp_path, toml(path, "[1]")), {}, HOME, path),
-        (NO_FILE, {}, HOME | {variable: ""}, f"environment {variable}"),
+        (NO_FILE, {}, HOME | {variable(path): ""}, f"environment {variable(path)}"),
         (NO_FILE, {path: ""}, HOME, f"flag for {path}"),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -254,7 +292,8 @@ def test_bounds_are_part_of_what_is_expected(path: str, value: str, expected: st
 )
 def test_bounds_are_inclusive(path: str, value: str) -> None:
     """Exactly the bound is still in range."""
-    load(NO_FILE, {path: value}, HOME)
+    # The largest segments need a store that holds some of them.
+    load(NO_FILE, {"journal.retention_bytes": "64GiB", path: value}, HOME)
 
 
 def test_a_long_value_is_not_shown_whole(tmp_path: Path) -> None:

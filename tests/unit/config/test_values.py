@@ -19,7 +19,7 @@ PARSERS = [
     values.size_bytes,
     values.duration_s,
     values.boolean,
-    values.directory,
+    values.absolute_path,
     values.node_ref,
     values.listen_address,
     values.one_of("a", "b"),
@@ -99,16 +99,16 @@ def test_what_is_no_truth_value(value: Any) -> None:
 def test_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths are made absolute, and ~ is the user's home."""
     monkeypatch.setenv("HOME", "/home/someone")
-    assert values.directory("~/store") == Path("/home/someone/store")
-    assert values.directory("store") == Path.cwd() / "store"
-    assert values.directory("/srv/store") == Path("/srv/store")
+    assert values.absolute_path("~/store") == Path("/home/someone/store")
+    assert values.absolute_path("store") == Path.cwd() / "store"
+    assert values.absolute_path("/srv/store") == Path("/srv/store")
 
 
 @pytest.mark.parametrize("value", ["", "a\0b", 5, None, "~nobody-of-this-name/store"])
 def test_what_is_no_directory(value: Any) -> None:
     """An empty path is no working directory by accident."""
     with pytest.raises(ValueError, match="expected a path"):
-        values.directory(value)
+        values.absolute_path(value)
 
 
 def test_node_references() -> None:
@@ -154,13 +154,6 @@ def test_listen_addresses(value: str, expected: Address | None) -> None:
 def test_what_is_no_listen_address(value: Any) -> None:
     """Names are not looked up, and a port is needed."""
     with pytest.raises(ValueError, match="expected"):
-        values.listen_address(value)
-
-
-@pytest.mark.parametrize("value", ["0.0.0.0:4317", "[::]:4317", "10.0.0.1:4317", "192.168.1.9:80"])
-def test_other_addresses_than_loopback_are_refused(value: str) -> None:
-    """What the whole network could write to needs authentication."""
-    with pytest.raises(ValueError, match="loopback"):
         values.listen_address(value)
 
 

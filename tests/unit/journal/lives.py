@@ -1,9 +1,10 @@
 """One life of a journal after another, driven step by step from a plain test."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sidespand.clock import Clock
 from sidespand.errors import SidespanError
@@ -25,6 +26,7 @@ from sidespand.model import (
 from tests.clocks import ManualClock
 from tests.unit.journal.making import PEER
 
+T = TypeVar("T")
 IDENTITY = NodeIdentity("node://test@host", "instance-1")
 
 
@@ -36,6 +38,9 @@ class Life:
         clock: Stands still unless the test moves it.
         segment_bytes: Roll size.
         segment_age_s: Roll age.
+        sync: Whether commits wait for the disk.
+        anchor_dirs: Where it is remembered how far the store has come.
+        accept_move: Whether it may go on in another place.
     """
 
     def __init__(
@@ -45,13 +50,23 @@ class Life:
         *,
         segment_bytes: int = MIB,
         segment_age_s: float = 3600.0,
+        sync: bool = True,
+        anchor_dirs: tuple[Path, ...] = (),
+        accept_move: bool = False,
     ) -> None:
+        options = Options(
+            segment_bytes,
+            segment_age_s,
+            sync=sync,
+            accept_move=accept_move,
+            anchor_dirs=anchor_dirs,
+        )
         self._loop = asyncio.new_event_loop()
         self.positions: list[Position] = []
         self.fatal: list[Exception] = []
         try:
             self.store = self._loop.run_until_complete(
-                self._open(data_dir, Options(segment_bytes, segment_age_s), clock or ManualClock())
+                self._open(data_dir, options, clock or ManualClock())
             )
         except BaseException:
             self._loop.close()
@@ -101,6 +116,15 @@ class Life:
 
         return self._loop.run_until_complete(outcomes())
 
+    def run(self, step: Awaitable[T]) -> T:
+        """Return what ``step`` comes to, on the life's loop."""
+
+        async def bounded() -> T:
+            async with asyncio.timeout(30):
+                return await step
+
+        return self._loop.run_until_complete(bounded())
+
     def close(self) -> None:
         """End in order, and let the last answers arrive."""
         self.store.close()
@@ -115,9 +139,20 @@ def living(
     *,
     segment_bytes: int = MIB,
     segment_age_s: float = 3600.0,
+    sync: bool = True,
+    anchor_dirs: tuple[Path, ...] = (),
+    accept_move: bool = False,
 ) -> Iterator[Life]:
-    """Yield a life that ends in order."""
-    life = Life(data_dir, clock, segment_bytes=segment_bytes, segment_age_s=segment_age_s)
+    """Yield a life that ends in order; arguments as in ``Life``."""
+    life = Life(
+        data_dir,
+        clock,
+        segment_bytes=segment_bytes,
+        segment_age_s=segment_age_s,
+        sync=sync,
+        anchor_dirs=anchor_dirs,
+        accept_move=accept_move,
+    )
     try:
         yield life
     finally:

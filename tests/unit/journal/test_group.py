@@ -7,6 +7,7 @@ from sidespand.errors import OutOfOrder, PermissionRefused
 from sidespand.hlc import ZERO
 from sidespand.journal import keys
 from sidespand.journal.group import Group, Pending
+from sidespand.journal.open_spans import OpenSpans
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.state import Head, decode_head, decode_session
 from sidespand.limits import SESSIONS_MAX
@@ -32,11 +33,18 @@ class Journal:
         self.clock = ManualClock()
         self.head = head or empty_head()
         self.sessions = Sessions({})
+        self.open_spans = OpenSpans(())
         self.producers: dict[tuple[Peer, bytes], int] = {}
 
     def group(self, *members: Pending) -> Group:
         """Return a group that holds ``members``."""
-        group = Group(self.head, self.sessions, self.producers, self.clock)
+        group = Group(
+            self.head,
+            self.sessions,
+            self.producers,
+            self.clock,
+            open_spans=self.open_spans,
+        )
         for member in members:
             group.add(member)
         return group
@@ -47,6 +55,7 @@ class Journal:
         self.head = group.draft.head()
         self.sessions.update(group.new_rows, group.forgotten)
         self.producers.update(group.new_producers)
+        self.open_spans.update(group.open_spans.changes)
         return group
 
 
@@ -74,6 +83,7 @@ def test_a_session_record_precedes_its_producer_s_first() -> None:
         "uid": 1000,
         "pid": 4321,
         "address": "",
+        "tenant": "",
         "instance_id": b"",
     }
     assert [one.payload for one in others] == [b"a", b"b", b"c"]
@@ -218,7 +228,8 @@ def test_rows_hold_the_head_and_what_changed() -> None:
     assert decode_head(changed[keys.HEAD] or b"") == group.draft.head()
     assert decode_session(changed[keys.session_key(INSTANCE)] or b"").last_seq == 2
     everything = group.rows(everything=True)
-    assert everything.keys() - changed.keys() == {keys.session_key(other)}
+    assert everything.keys() - changed.keys() == {keys.session_key(other), keys.BASE}
+    assert decode_head(everything[keys.BASE] or b"") == group.draft.base
     assert everything[keys.session_key(INSTANCE)] == changed[keys.session_key(INSTANCE)]
     assert decode_session(everything[keys.session_key(other)] or b"") == row(9)
 

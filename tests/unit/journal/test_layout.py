@@ -15,6 +15,8 @@ LATER = Segment(1, 500, bytes(8))
 NEXT_LINEAGE = Segment(2, 1, b"\xff" * 8)
 MANIFEST = Manifest("0" * 32, (ONE, LATER))
 
+STORE_ID = b'"%b"' % (b"0" * 32)
+
 
 def make(layout: Layout, *segments: Segment) -> None:
     """Put an empty file where each segment belongs."""
@@ -102,10 +104,12 @@ def test_a_later_format_is_refused(tmp_path: Path, stored_format: object) -> Non
         b"null",
         b"{}",
         b'{"format": 1}',
-        b'{"format": 1, "store_id": "x", "segments": 5}',
-        b'{"format": 1, "store_id": "x", "segments": [5]}',
-        b'{"format": 1, "store_id": "x", "segments": [{"ordinal": 1}]}',
-        b'{"format":1,"store_id":"x","segments":[{"ordinal":1,"lineage":"xyz","first_lsn":"1"}]}',
+        b'{"format": 1, "store_id": "../../etc/x", "segments": []}',
+        b'{"format": 1, "store_id": %b, "segments": 5}' % STORE_ID,
+        b'{"format": 1, "store_id": %b, "segments": [5]}' % STORE_ID,
+        b'{"format": 1, "store_id": %b, "segments": [{"ordinal": 1}]}' % STORE_ID,
+        b'{"format":1,"store_id":%b,"segments":[{"ordinal":1,"lineage":"xyz","first_lsn":"1"}]}'
+        % STORE_ID,
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, raw: bytes) -> None:

@@ -22,6 +22,7 @@ from sidespand.limits import KIB, MIB
 from sidespand.model import Kind
 from tests.clocks import ManualClock
 from tests.unit.journal import lives
+from tests.unit.journal.copies import put_back
 from tests.unit.journal.faults import file_size_limit
 from tests.unit.journal.lives import (
     Life,
@@ -98,17 +99,18 @@ def test_the_generation_record_says_how_the_last_life_ended(store: Path) -> None
     life = Life(store)
     last_lsn = life.append(content()).last_lsn
     crashed = store.with_name("crashed")
-    shutil.copytree(store, crashed)
+    shutil.copytree(store, crashed, ignore=shutil.ignore_patterns("spare.mdb*"))
     life.close()
-    with living(crashed):
+    put_back(crashed, store)
+    with living(store):
         pass
-    *_, generation = [one for one in records(crashed) if one.header.kind == Kind.GEN]
+    *_, generation = [one for one in records(store) if one.header.kind == Kind.GEN]
     body = msgpack.unpackb(generation.payload or b"")
     assert body["clean_shutdown"] is False
     assert body["previous_last_lsn"] == last_lsn
-    with living(crashed):
+    with living(store):
         pass
-    *_, generation = [one for one in records(crashed) if one.header.kind == Kind.GEN]
+    *_, generation = [one for one in records(store) if one.header.kind == Kind.GEN]
     assert msgpack.unpackb(generation.payload or b"")["clean_shutdown"] is True
 
 

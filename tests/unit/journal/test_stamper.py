@@ -36,15 +36,18 @@ def test_positions_are_dense_over_groups(groups: list[list[int]], data: st.DataO
         draft = Draft(head, clock)
         for count in counts:
             clock.step_wall(data.draw(st.sampled_from([0, 0.001, -0.5, 3600])))
+            draft.read_clock()
             before = draft.head().stamp
             placed = draft.stamp(seal(content(b"x", count), clock), 7, 9)
-            assert (placed.first_lsn, placed.last_lsn) == (next_lsn, next_lsn + count - 1)
+            assert placed.last_lsn - placed.first_lsn + 1 == count
             assert hlc.nth(placed.stamp, 1 - count) > before
-            next_lsn += count
         for one in decoded(draft.values):
+            assert one.header.first_lsn == next_lsn
+            next_lsn = one.header.last_lsn + 1
             assert one.header.record_index == len(leaves)
             assert one.header.commit_seq == number
-            assert (one.header.producer_session, one.header.producer_seq) == (7, 9)
+            producer = (0, 0) if one.header.kind is Kind.CLOCK else (7, 9)
+            assert (one.header.producer_session, one.header.producer_seq) == producer
             leaves.append(one.leaf)
         head = draft.head()
         assert (head.next_lsn, head.record_count) == (next_lsn, len(leaves))
@@ -106,8 +109,10 @@ def test_a_wall_that_stepped_back_does_not_take_the_clock_along() -> None:
     clock = ManualClock()
     head = stamped(empty_head(), clock, content()).head()
     clock.step_wall(-3600)
-    (one,) = decoded(stamped(head, clock, content()).values)
-    assert one.header.stamp == Hlc(START_WALL_NS, 1)
+    declared, one = decoded(stamped(head, clock, content()).values)
+    assert declared.header.kind is Kind.CLOCK
+    assert declared.header.stamp == Hlc(START_WALL_NS, 1)
+    assert one.header.stamp == Hlc(START_WALL_NS, 2)
     assert one.header.wall_ns == clock.wall_ns() < START_WALL_NS
 
 

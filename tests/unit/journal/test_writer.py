@@ -10,6 +10,7 @@ import pytest
 from sidespand.errors import JournalFailed, Refused, Unavailable
 from sidespand.journal import keys
 from sidespand.journal.group import Group, Pending
+from sidespand.journal.open_spans import OpenSpans
 from sidespand.journal.segment import CommitFailed, SegmentFull, SegmentWriter
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.state import Head, decode_head, decode_session
@@ -91,6 +92,7 @@ class Journal:
             segment=cast("SegmentWriter", self.segments[0]),
             head=empty_head(),
             sessions=self.sessions,
+            open_spans=OpenSpans(()),
             roll=self,
             clock=self.clock,
             segment_bytes=SEGMENT_BYTES,
@@ -290,7 +292,14 @@ class TestRolling:
         journal.write(pending([content(bytes(SEGMENT_BYTES))], journal.clock, step=step(1)))
         journal.write(journal.one())
         _, rows = journal.segments[1].commits[0]
-        assert rows.keys() == {keys.HEAD, keys.session_key(INSTANCE), GENERATION_ROW[0]}
+        assert rows.keys() == {
+            keys.HEAD,
+            keys.BASE,
+            keys.session_key(INSTANCE),
+            GENERATION_ROW[0],
+        }
+        base, head = (decode_head(rows[key]) for key in (keys.BASE, keys.HEAD))
+        assert base.record_count < head.record_count
         assert rows[GENERATION_ROW[0]] == GENERATION_ROW[1]
         assert decode_session(rows[keys.session_key(INSTANCE)] or b"").last_seq == 1
         journal.write(journal.one())

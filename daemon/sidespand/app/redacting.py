@@ -1,0 +1,166 @@
+"""A redaction from its request to its answer, wherever the recorder is: beside us, or nowhere.
+
+the worker      asks the recorder over the channel, then erases what its sinks keep
+the command     owns a store that no daemon runs, and does both itself
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from sidespand import redaction
+from sidespand.app.channel import WorkerEnd
+from sidespand.errors import InvalidRequest, NotFound
+from sidespand.journal.reader import JournalReader
+from sidespand.journal.retention import has_passed
+from sidespand.limits import REDACTION_RECORDS_MAX, REDACTION_TRACES_MAX
+from sidespand.model import Gap, Position
+from sidespand.redaction import Target
+from sidespand.sinks.carrier import Carrier
+
+# Records that are looked at before others of the event loop get their turn.
+_PER_TURN = 16
+Act = Callable[[str, str, Sequence[Target]], Awaitable[Position]]
+
+
+class NodeAdmin:
+    """What the API may have done, in the worker. Implements ``web.app.Admin``.
+
+    Args:
+        reader: The worker's own; used on its event loop alone.
+        carriers: Of its sinks.
+        channel: To the recorder.
+    """
+
+    def __init__(
+        self, reader: JournalReader, carriers: Sequence[Carrier], channel: WorkerEnd
+    ) -> None:
+        self._reader = reader
+        self._carriers = carriers
+        self._channel = channel
+
+    @property
+    def store_id(self) -> str:
+        """Which store that is."""
+        return self._reader.store_id
+
+    async def redact(self, positions: list[str], actor: str, reason: str) -> dict[str, Any]:
+        """Redact the records at ``positions``; return what became of it.
+
+        Raises:
+            SidespanError: As the recorder or the reader of the store says.
+        """
+        found = await find(self._reader, positions)
+        told = await redact_in_parts(found, actor, reason, self._ask)
+        gone = found.gaps
+        erased, pending = [], []
+        for carrier in self._carriers:
+            if carrier.keeps_files:
+                try:
+                    await carrier.erase(gone)
+                    erased.append(carrier.name)
+                except OSError:
+                    # It reads of it in the log, and tries until it is done.
+                    pending.append(carrier.name)
+        copies = {
+            carrier.name: count_passed(gone, carrier.reached)
+            for carrier in self._carriers
+            if not carrier.keeps_files
+        }
+        return answer(found, told, erased=erased, copies=copies, pending=pending)
+
+    async def _ask(self, actor: str, reason: str, targets: Sequence[Target]) -> Position:
+        said = await self._channel.ask("redact", redaction.body(actor, reason, targets))
+        return Position(int(said["ordinal"]), bytes(said["lineage"]), int(said["lsn"]))
+
+
+class Found:
+    """The records that positions name.
+
+    Args:
+        fresh: Those that still have their content.
+        redacted: Those that have none any more.
+    """
+
+    def __init__(self, fresh: Sequence[Target], redacted: Sequence[Target]) -> None:
+        self.fresh = fresh
+        self.redacted = redacted
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What no file of ours may hold afterwards, in log order."""
+        both = sorted((*self.fresh, *self.redacted), key=lambda one: (one.ordinal, one.first))
+        return [target.gap for target in both]
+
+
+async def find(reader: JournalReader, positions: Sequence[str]) -> Found:
+    """Return the records that positions name, each once.
+
+    Raises:
+        InvalidRequest: One is no position, or that of a record without a client's content.
+        NotFound: Nothing that can be read is there.
+    """
+    from sidespand.query.names import parse_position
+    from sidespand.query.redactions import doom, record_at
+
+    fresh: dict[tuple[int, int], Target] = {}
+    redacted: dict[tuple[int, int], Target] = {}
+    for count, text in enumerate(positions, 1):
+        named = parse_position(text)
+        if named is None:
+            raise InvalidRequest(f"{text[:64]!r} is no position", hint="write lineage:lsn")
+        position = reader.position(*named)
+        if position is None:
+            raise NotFound(f"the store has no lineage {named[0].hex()}")
+        doomed = doom(record_at(reader, position))
+        target = doomed.target
+        into = redacted if doomed.record.payload is None else fresh
+        into[target.ordinal, target.first] = target
+        if count % _PER_TURN == 0:
+            await asyncio.sleep(0)
+    return Found(list(fresh.values()), list(redacted.values()))
+
+
+def answer(
+    found: Found,
+    told: Position | None,
+    *,
+    erased: Sequence[str],
+    copies: Mapping[str, int],
+    pending: Sequence[str],
+) -> dict[str, Any]:
+    """Return what became of a redaction, for JSON.
+
+    ``erased`` names the sinks whose own files hold nothing of it any more, ``pending`` those that
+    erase it as soon as they can write; ``copies`` counts the items that other systems may hold.
+    """
+    return {
+        "redacted": [_shown(target) for target in found.fresh],
+        "already_redacted": [_shown(target) for target in found.redacted],
+        "position": str(told) if told is not None else None,
+        "erased": list(erased),
+        "pending": list(pending),
+        "copies": [{"sink": name, "items": items} for name, items in copies.items() if items],
+    }
+
+
+async def redact_in_parts(found: Found, actor: str, reason: str, redact: Act) -> Position | None:
+    """Have redacted what is not yet, in parts that one request may hold.
+
+    Returns:
+        Where the log tells of the last part; None when nothing was left to do.
+    """
+    told = None
+    for part in redaction.parts(found.fresh, REDACTION_RECORDS_MAX, REDACTION_TRACES_MAX):
+        told = await redact(actor, reason, part)
+    return told
+
+
+def count_passed(gone: Sequence[Gap], reached: Position | None) -> int:
+    """Return how many items of ``gone`` a sink that has reached a place may hold."""
+    return sum(gap.last - gap.first + 1 for gap in gone if has_passed(reached, gap.position))
+
+
+def _shown(target: Target) -> dict[str, str]:
+    lineage = target.lineage.hex()
+    return {"first": f"{lineage}:{target.first}", "last": f"{lineage}:{target.last}"}
