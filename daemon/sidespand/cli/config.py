@@ -1,11 +1,11 @@
-"""``sidespan config init``: writes a file with every key, its default and its meaning."""
+"""``sidespan config``: writes a file with every key and its meaning, or shows what holds."""
 
 import argparse
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sidespand.cli import exits
+from sidespand.cli import config_show, exits
 from sidespand.cli.output import print_json
 from sidespand.cli.text import safe
 from sidespand.errors import ConfigError
@@ -17,10 +17,22 @@ _HEAD = """\
 # this file: SIDESPAN_DATA_DIR sets data_dir, SIDESPAN_LOG_LEVEL sets log.level, and so on.
 # `sidespan check FILE` tells every mistake.
 """
+_TENANTS = """\
+# Who may write, and under what name it is recorded. Users and groups count on ingest.sock and
+# http.sock; where some are listed, the others are refused. Tokens and certificates count on TCP,
+# tokens on grpc.sock too. The name after the last dot is yours to choose.
+#[receivers.tenants.team-a]
+#users = ["root"]
+#groups = [1000]
+#token_file = "/etc/sidespan/tokens/team-a"
+#certificates = ["agent-1.example"]
+"""
 _SINKS = """\
 # Where recorded spans go, each sink at its own pace. The name after the dot is yours to choose.
 #[sinks.archive]
 #type = "jsonl"
+# Nothing is trimmed before it has passed this sink; see journal.on_full.
+#required = true
 
 #[sinks.collector]
 #type = "otlp"
@@ -41,14 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     init.add_argument("--force", action="store_true", help="replace the file if it is there")
     init.add_argument("--json", action="store_true", help="print JSON")
+    text = "print the value of every key, without secrets"
+    config_show.add_arguments(actions.add_parser("show", help=text, description=text))
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, or print it.
+    """Write the file, or print it, or show what holds.
 
     Raises:
-        ConfigError: The file is there already, or cannot be written.
+        ConfigError: The file is there already, or cannot be written; or it cannot be used.
     """
+    if args.action == "show":
+        return config_show.run(args)
     if args.path == _STDOUT:
         if args.json:
             print_json({"path": None, "text": render()})
@@ -74,7 +90,7 @@ def default_path(environment: Mapping[str, str]) -> Path:
 
 def render() -> str:
     """Return the file: it loads as it is, and changes nothing."""
-    return "\n".join((_HEAD, *_sections(), _SINKS))
+    return "\n".join((_HEAD, *_sections(), _TENANTS, _SINKS))
 
 
 def _sections() -> Iterator[str]:

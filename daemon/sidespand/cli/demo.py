@@ -2,20 +2,25 @@
 
 import argparse
 import contextlib
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import sidespan
 from sidespand.cli import exits
-from sidespand.errors import SidespanError
+from sidespand.cli.demo_runs import (
+    START_S_MAX,
+    DemoFailed,
+    Programs,
+    missing_for_three_languages,
+    wait,
+)
 
-_START_S_MAX = 20.0
-_RUN_S_MAX = 40.0
 _STOP_S_MAX = 15.0
 _CONFIGURATION = """\
 # Written by `sidespan demo`: everything it needs, and nothing else.
@@ -25,10 +30,6 @@ source_node_ref = "node://demo@localhost"
 [sinks.archive]
 type = "jsonl"
 """
-
-
-class DemoFailed(SidespanError):
-    """A part of the demonstration did not do its work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +57,20 @@ def run(args: argparse.Namespace) -> int:
     say = _say if not args.json else _say_nothing
     say(f"starting the daemon, store in {places.store}")
     with _daemon(places):
+        programs = Programs(root, places.runtime, to_stderr=args.json)
+        missing = missing_for_three_languages()
+        if missing:
+            say(f"the run over three languages is left out; {missing}")
+        else:
+            say("running a planner in Python, a worker in Elixir and a tool in Node")
+            programs.three_languages()
         say("running a planner (sidespan) that calls a worker (stock OpenTelemetry) over gRPC")
-        _run_example(places, to_stderr=args.json)
+        programs.two_sdks()
         _wait_delivered(places)
     if args.json:
         return _sidespan(["show", "last", "--json", "--data", str(places.store)])
+    if not missing:
+        _show_three_languages(places.store)
     print()
     _sidespan(["show", "last", "--data", str(places.store)])
     print("\nits newest span's receipt:")
@@ -85,7 +95,6 @@ class _Places:
         self.runtime = root / "run"
         self.log = root / "daemon.log"
         self.archive = self.store / "sinks/archive/spans.jsonl"
-        self.worker_port = root / "worker.port"
 
 
 @contextlib.contextmanager
@@ -97,6 +106,8 @@ def _daemon(places: _Places) -> Iterator[None]:
                 *("--config", str(places.config)),
                 *("--data", str(places.store), "--run", str(places.runtime)),
                 *("--otlp-grpc", "off", "--otlp-http", "off"),
+                # A checkout may be copied with a demonstration in it.
+                "--accept-move",
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -114,53 +125,12 @@ def _daemon(places: _Places) -> Iterator[None]:
             # A socket that an earlier life left behind is replaced before this one is ready.
             return socket_path.exists() and _log_says(places.log, "listening on")
 
-        _wait(ready, _START_S_MAX, f"the daemon to start; see {places.log}")
+        wait(ready, START_S_MAX, f"the daemon to start; see {places.log}")
         yield
     finally:
         if daemon.poll() is None:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(_STOP_S_MAX)
-
-
-def _run_example(places: _Places, *, to_stderr: bool) -> None:
-    example = _example_dir()
-    environment = {
-        **os.environ,
-        "SIDESPAN_SOCKET": str(places.runtime / "ingest.sock"),
-        # All that a stock SDK needs to know.
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"unix://{places.runtime / 'grpc.sock'}",
-        "OTEL_EXPORTER_OTLP_INSECURE": "true",
-    }
-    places.worker_port.unlink(missing_ok=True)
-    worker = subprocess.Popen(
-        [sys.executable, str(example / "worker.py"), "--port-file", str(places.worker_port)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-
-        def listening() -> bool:
-            if worker.poll() is not None:
-                raise DemoFailed(f"the example's worker ended with status {worker.returncode}")
-            return places.worker_port.exists() and bool(places.worker_port.read_text().strip())
-
-        _wait(listening, _START_S_MAX, "the example's worker to start")
-        address = f"127.0.0.1:{places.worker_port.read_text().strip()}"
-        planner = subprocess.run(
-            [sys.executable, str(example / "planner.py"), "--worker", address],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            # What the example says to people must not get between the lines of a document.
-            stdout=sys.stderr if to_stderr else None,
-            timeout=_RUN_S_MAX,
-            check=False,
-        )
-        if planner.returncode:
-            raise DemoFailed(f"the example's planner ended with status {planner.returncode}")
-    finally:
-        # A stop in good order has the SDK hand over its last spans.
-        worker.terminate()
-        worker.wait(_STOP_S_MAX)
 
 
 def _wait_delivered(places: _Places) -> None:
@@ -175,16 +145,27 @@ def _wait_delivered(places: _Places) -> None:
             position = cursor.load()
             return position is not None and position == reader.tail()
 
-        _wait(delivered, _START_S_MAX, f"the sink to catch up; see {places.log}")
+        wait(delivered, START_S_MAX, f"the sink to catch up; see {places.log}")
     finally:
         reader.close()
 
 
-def _example_dir() -> Path:
-    packaged = Path(sidespan.__file__).parent / "examples/polyglot_agent"
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).parents[3] / "examples/polyglot_agent"
+def _show_three_languages(store: Path) -> None:
+    traces = _document(["ls", "--json", "--data", str(store)])["traces"]
+    trace_id = next(each["trace_id"] for each in traces if "tool" in each["services"])
+    spans = _document(["show", trace_id, "--json", "--data", str(store)])["spans"]
+    ids = {span["name"]: span["span_id"] for span in spans}
+    print()
+    _sidespan(["show", trace_id, "--data", str(store)])
+    print("\nwas the plan made before the tool was run?")
+    _sidespan(["compare", ids["plan"], ids["execute_tool forecast"], "--data", str(store)])
+
+
+def _document(arguments: list[str]) -> dict[str, Any]:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        _sidespan(arguments)
+    document: dict[str, Any] = json.loads(printed.getvalue())
+    return document
 
 
 def _sidespan(arguments: list[str]) -> int:
@@ -195,14 +176,6 @@ def _sidespan(arguments: list[str]) -> int:
     if status:
         raise DemoFailed(f"sidespan {' '.join(arguments)} ended with status {status}")
     return status
-
-
-def _wait(done: Callable[[], bool], seconds_max: float, what: str) -> None:
-    deadline = time.monotonic() + seconds_max
-    while not done():
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"waited {seconds_max:g} s for {what}")
-        time.sleep(0.02)
 
 
 def _log_says(log: Path, text: str) -> bool:

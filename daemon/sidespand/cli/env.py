@@ -2,7 +2,9 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from sidespand import config
 from sidespand.cli import exits
@@ -11,6 +13,7 @@ from sidespand.config import Config
 from sidespand.errors import NotFound
 
 _DOORS = ("socket", "grpc", "http")
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - it is what the configuration may say.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="socket",
         help="socket: OTLP/gRPC on the Unix socket; grpc, http: OTLP on TCP (default: socket)",
     )
+    parser.add_argument(
+        "--tenant", metavar="NAME", help="add the bearer token of this tenant, from its token_file"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -30,11 +36,16 @@ def run(args: argparse.Namespace) -> int:
     """Print the variables, as lines for ``eval`` in a shell or as JSON.
 
     Raises:
-        NotFound: The configuration keeps that door closed.
+        NotFound: The configuration keeps that door closed, or does not know that tenant.
+        ConfigError: This user may not read the tenant's token.
     """
     flags = {} if args.run is None else {"runtime_dir": args.run}
     settings = config.load(args.config, flags)
     variables = _variables(settings, args.door)
+    if args.tenant is not None:
+        variables["OTEL_EXPORTER_OTLP_HEADERS"] = _authorization(settings, args.tenant)
+    if args.door != "socket":
+        _note_what_is_missing(settings, variables)
     if not Path(variables["SIDESPAN_SOCKET"]).exists():
         print_note(f"no daemon has its sockets in {settings.runtime_dir} now; `sidespan serve`")
     if args.json:
@@ -60,6 +71,47 @@ def _variables(settings: Config, door: str) -> dict[str, str]:
             hint=f'set it to an address such as "127.0.0.1:431{7 if door == "grpc" else 8}", '
             "or use `sidespan env --door socket`",
         )
-    variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{address}"
+    scheme = "http" if settings.tls_cert_file is None else "https"
+    # Who listens everywhere is called by a name that its certificate may bear.
+    host = f"localhost:{address.port}" if address.host in _EVERYWHERE else str(address)
+    variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"{scheme}://{host}"
+    if settings.tls_cert_file is not None and _signed_itself(settings.tls_cert_file):
+        variables["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(settings.tls_cert_file)
     variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc" if door == "grpc" else "http/protobuf"
     return variables
+
+
+def _authorization(settings: Config, name: str) -> str:
+    from sidespand.receiver.credentials import read_tokens
+
+    for tenant in settings.tenants:
+        if tenant.name == name and tenant.token_file is not None:
+            # Values are percent-encoded there, as in W3C Baggage.
+            return "authorization=" + quote(f"Bearer {read_tokens(tenant)[0]}", safe="")
+    raise NotFound(
+        f"receivers.tenants.{name}: no such tenant, or it has no token_file",
+        hint="the configuration lists them",
+    )
+
+
+def _signed_itself(certificate: Path) -> bool:
+    from cryptography import x509
+
+    try:
+        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return loaded.issuer == loaded.subject
+
+
+def _note_what_is_missing(settings: Config, variables: Mapping[str, str]) -> None:
+    if settings.tls_cert_file is not None and "OTEL_EXPORTER_OTLP_CERTIFICATE" not in variables:
+        print_note("set OTEL_EXPORTER_OTLP_CERTIFICATE if a private authority signed the node's")
+    if settings.tls_client_ca_file is not None:
+        print_note(
+            "this door asks for a client's certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE "
+            "and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+        )
+    tokens = any(tenant.token_file is not None for tenant in settings.tenants)
+    if tokens and "OTEL_EXPORTER_OTLP_HEADERS" not in variables:
+        print_note("this door asks for a token: --tenant NAME adds it for who may read it")

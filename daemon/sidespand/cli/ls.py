@@ -1,19 +1,22 @@
-"""``sidespan ls``: the newest traces, one a line."""
+"""``sidespan ls``: the newest traces, one a line; with ``--open`` the spans that run now."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sidespand.cli import arguments, exits, store, units
+from sidespand.cli import arguments, exits, gone, store, units
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
 from sidespand.limits import LIST_BYTES_MAX, LIST_QUIET_BYTES
 
 if TYPE_CHECKING:
+    from sidespand.model import OpenSpan
     from sidespand.query.summaries import TraceSummary
 
 _COUNT = 20
 _ID_CHARACTERS = 12
+_OPEN_HEADER = ("TRACE", "SPAN", "START", "RUNNING", "CLIENT", "SERVICE", "NAME")
 _HEADER = ("TRACE", "START", "DURATION", "SPANS", "STATUS", "SERVICES", "NAME")
 
 
@@ -22,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_store(parser)
     count = arguments.count_from(1)
     parser.add_argument(
-        "-n", dest="count", metavar="N", type=count, default=_COUNT, help="traces; default 20"
+        "-n", dest="count", metavar="N", type=count, default=_COUNT, help="lines; default 20"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="list the spans that have started and not ended"
     )
     arguments.add_utc(parser)
     arguments.add_all(parser)
@@ -30,28 +36,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the traces that were written to last, the newest first."""
+    if args.open:
+        return _run_open(args)
     from sidespand.query.documents import summary_document, walk_document
+    from sidespand.query.redactions import Redactions, redaction_document
     from sidespand.query.summaries import newest_traces
     from sidespand.query.walk import Walk
 
     with store.opened(args) as opened:
+        redactions = Redactions()
         walk = Walk(
-            opened.reader.newest_first(),
+            redactions.noting(opened.reader.newest_first()),
             quiet_bytes=None if args.all else LIST_QUIET_BYTES,
             bytes_max=None if args.all else LIST_BYTES_MAX,
         )
         summaries = newest_traces(walk, args.count)
     if args.json:
         traces = [summary_document(summary) for summary in summaries]
-        print_json({"traces": traces, "scan": walk_document(walk)})
+        redacted = [redaction_document(*one) for one in redactions.all()]
+        print_json({"traces": traces, "redacted": redacted, "scan": walk_document(walk)})
         return exits.OK
     if summaries:
         _print(summaries, utc=args.utc)
     else:
         print_note("no span is recorded")
+    for line in gone.lines(redactions.all(), utc=args.utc):
+        print_note(line)
     if not walk.complete:
         print_note(f"nothing before {walk.oldest} was counted; --all reads the whole journal")
     return exits.OK
+
+
+def _status(summary: "TraceSummary") -> str:
+    if summary.error_count:
+        return f"error {summary.error_count}"
+    return "ok" if summary.span_count else "unended"
+
+
+def _run_open(args: argparse.Namespace) -> int:
+    from sidespand import lock
+    from sidespand.journal.layout import Layout
+    from sidespand.query.documents import open_span_document
+
+    with store.opened(args) as opened:
+        running = lock.is_held(Layout(opened.data_dir).lock_path)
+        head = opened.reader.head()
+        spans = opened.reader.open_spans()
+    # While the daemon runs the table is that of this moment; without it, of its last record.
+    as_of_ns = time.time_ns() if running or head is None else head.wall_ns
+    newest = spans[::-1][: args.count]
+    if args.json:
+        print_json(
+            {
+                "as_of_ns": str(as_of_ns),
+                "running": running,
+                "open_span_count": len(spans),
+                "open_spans": [open_span_document(span) for span in newest],
+            }
+        )
+        return exits.OK
+    if newest:
+        _print_open(newest, as_of_ns, utc=args.utc)
+    state = "" if running else ", the last record: the daemon does not run"
+    if running is None:
+        state = ", the last record: whether the daemon runs is not known"
+    listed = "" if len(newest) == len(spans) else f", the newest {len(newest)} are listed"
+    moment = units.moment(as_of_ns, utc=args.utc)
+    print_note(f"{len(spans)} open as of {moment}{state}{listed}")
+    return exits.OK
+
+
+def _print_open(spans: "Sequence[OpenSpan]", as_of_ns: int, *, utc: bool) -> None:
+    screen = Screen()
+    rows: list[Sequence[str]] = [_OPEN_HEADER]
+    for span in spans:
+        mark, peer = span.mark, span.peer
+        trace_id, span_id = mark.key.trace_id.hex(), mark.key.span_id.hex()
+        rows.append(
+            (
+                trace_id if screen.columns is None else trace_id[:_ID_CHARACTERS],
+                span_id,
+                units.moment(mark.start_ns, utc=utc),
+                units.duration(mark.start_ns, as_of_ns),
+                peer.door if peer.pid is None else f"pid {peer.pid}",
+                safe(mark.service),
+                safe(mark.name),
+            )
+        )
+    header, *lines = table(rows, len(_OPEN_HEADER) - 1, screen.columns)
+    print(screen.dim(header))
+    for line in lines:
+        print(line)
 
 
 def _print(summaries: "Sequence[TraceSummary]", *, utc: bool) -> None:
@@ -66,7 +141,7 @@ def _print(summaries: "Sequence[TraceSummary]", *, utc: bool) -> None:
                 units.moment(summary.start_ns, utc=utc),
                 units.duration(summary.start_ns, summary.end_ns),
                 str(summary.span_count),
-                f"error {summary.error_count}" if summary.error_count else "ok",
+                _status(summary),
                 safe(",".join(summary.services)),
                 name if summary.root_recorded else f"{name} (root not recorded)",
             )

@@ -1,19 +1,27 @@
 """``sidespan show``: one trace as a tree, each span with its stamp."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sidespand.cli import arguments, exits, store, units
+from sidespand.cli import arguments, exits, gone, store, units
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
+from sidespand.errors import NotFound
 from sidespand.limits import FIND_QUIET_BYTES, TRACE_SPANS_MAX
 
 if TYPE_CHECKING:
+    from sidespand.journal.reader import JournalReader
+    from sidespand.query.collect import FoundTrace
     from sidespand.query.documents import NodeRef
+    from sidespand.query.redactions import Redactions
+    from sidespand.query.spans import Span
     from sidespand.query.traces import Row, Tree
+    from sidespand.query.walk import Walk
 
 _LAST = "last"
+# Values of query.spans.State.
+_ENDED, _ABANDONED = "ended", "abandoned"
 _HEADER = ("NAME", "SERVICE", "DURATION", "STATUS", "LSN", "HLC", "")
 # Deeper levels are drawn with their number, so that a chain of calls keeps its names on screen.
 _DEPTH_DRAWN_MAX = 12
@@ -30,31 +38,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the trace that the id names."""
+    """Print the trace that the id names, and what was redacted of it."""
     from sidespand.query.documents import trace_document, walk_document
-    from sidespand.query.find import collect_trace, newest_span, resolve_trace
+    from sidespand.query.redactions import Redactions, redaction_document
     from sidespand.query.traces import assemble
     from sidespand.query.walk import Walk
 
     with store.opened(args) as opened:
         quiet_bytes = None if args.all else FIND_QUIET_BYTES
+        redactions = Redactions()
 
         def walk() -> Walk:
-            return Walk(opened.reader.newest_first(), quiet_bytes=quiet_bytes)
+            records = redactions.noting(opened.reader.newest_first())
+            return Walk(records, quiet_bytes=quiet_bytes)
 
-        if args.id == _LAST:
-            trace_id = newest_span(opened.reader.newest_first()).item.span.trace_id
-        else:
-            trace_id = resolve_trace(walk(), args.id)
+        trace_id = _trace_id(args.id, walk, redactions)
         collecting = walk()
-        found = collect_trace(collecting, trace_id)
+        found = _collect(opened.reader, collecting, trace_id, redactions)
         tree = assemble(found.spans)
+        redacted = redactions.of_trace(trace_id)
         if args.json:
             document = trace_document(trace_id, tree, opened.node_ref)
+            document["redacted"] = [redaction_document(*one) for one in redacted]
             document["scan"] = walk_document(collecting, truncated=found.truncated)
             print_json(document)
-        else:
+        elif found.spans:
             _print(trace_id, tree, opened.node_ref, utc=args.utc)
+        else:
+            print(f"trace {trace_id.hex()}: nothing of it is left")
+    for line in gone.lines(redacted, utc=args.utc):
+        print_note(line)
     if found.truncated:
         print_note(f"only the newest {TRACE_SPANS_MAX} spans of the trace are shown")
     elif not collecting.complete:
@@ -62,6 +75,37 @@ def run(args: argparse.Namespace) -> int:
             f"nothing before {collecting.oldest} was searched; --all reads the whole journal"
         )
     return exits.OK
+
+
+def _trace_id(text: str, walk: "Callable[[], Walk]", redactions: "Redactions") -> bytes:
+    from sidespand.query.find import newest_span, resolve_trace
+    from sidespand.query.spans import begun_items
+
+    if text == _LAST:
+        return newest_span(walk(), begun_items).item.span.trace_id
+    try:
+        return resolve_trace(walk(), text)
+    except NotFound:
+        # Nothing of it can be read, but the log may tell why.
+        named = redactions.traces(text.lower())
+        if len(named) != 1:
+            raise
+        return named[0]
+
+
+def _collect(
+    reader: "JournalReader", walk: "Walk", trace_id: bytes, redactions: "Redactions"
+) -> "FoundTrace":
+    from sidespand.query.collect import FoundTrace, collect_trace
+
+    # After the table was read a span may end, which its end then shows; never the reverse.
+    running = {span.mark.key for span in reader.open_spans()}
+    try:
+        return collect_trace(walk, trace_id, running)
+    except NotFound:
+        if not redactions.of_trace(trace_id):
+            raise
+        return FoundTrace(trace_id, (), truncated=False)
 
 
 def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> None:
@@ -93,7 +137,8 @@ def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> 
     header, *lines = table([_HEADER, *cells], 0, screen.columns)
     print(screen.dim(header))
     for row, line in zip(tree.rows, lines, strict=True):
-        print(screen.red(line) if row.span.status == "error" else line)
+        alarming = row.span.status == "error" or row.span.state == _ABANDONED
+        print(screen.red(line) if alarming else line)
 
 
 def _cells(tree: "Tree", *, name_stamps: bool) -> Iterator[tuple[str, ...]]:
@@ -108,6 +153,10 @@ def _cells(tree: "Tree", *, name_stamps: bool) -> Iterator[tuple[str, ...]]:
         span = row.span
         stamp = span.stamp
         notes = [row.root.value] if row.root is not None and span.parent_span_id else []
+        if span.abandonment is not None:
+            notes.append(f"{span.state}: {_client(span)}, {span.abandonment.reason}")
+        elif span.state != _ENDED:
+            notes.append(span.state.value)
         if name_stamps:
             notes.append(f"in {stamp.position.lineage.hex()} generation {stamp.boot_generation}")
         yield (
@@ -119,6 +168,13 @@ def _cells(tree: "Tree", *, name_stamps: bool) -> Iterator[tuple[str, ...]]:
             hlc.text(stamp.hlc),
             ", ".join(notes),
         )
+
+
+def _client(span: "Span") -> str:
+    abandonment = span.abandonment
+    if abandonment is None or abandonment.pid is None:
+        return "client of unknown pid"
+    return f"client pid {abandonment.pid}"
 
 
 def _branch(row: "Row", open_levels: list[bool]) -> str:

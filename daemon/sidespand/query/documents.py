@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidespand import hlc
-from sidespand.model import Gap
-from sidespand.query.spans import Span, Stamp, Value
+from sidespand.model import Gap, OpenSpan
+from sidespand.query.spans import Abandonment, Span, Stamp, Value
 from sidespand.query.summaries import TraceSummary
 from sidespand.query.traces import Root, Tree
 from sidespand.query.walk import Walk
@@ -73,6 +73,28 @@ def span_document(span: Span, node_ref: NodeRef) -> Document:
         "resource": attributes_document(span.resource),
         "scope": span.scope,
         "stamp": stamp_document(span.stamp, node_ref),
+        "state": span.state.value,
+        "abandoned": _abandonment(span.abandonment),
+    }
+
+
+def open_span_document(span: OpenSpan) -> Document:
+    """Return a span that is open now, as the recorder's table has it."""
+    return {
+        "trace_id": span.mark.key.trace_id.hex(),
+        "span_id": span.mark.key.span_id.hex(),
+        "name": span.mark.name,
+        "service": span.mark.service,
+        "start_ns": str(span.mark.start_ns),
+        "opened_ns": str(span.opened_ns),
+        "lineage": span.lineage.hex(),
+        "lsn": str(span.lsn),
+        "instance_id": span.instance_id.hex(),
+        "door": span.peer.door,
+        "pid": span.peer.pid,
+        "uid": span.peer.uid,
+        "address": span.peer.address,
+        "tenant": span.peer.tenant,
     }
 
 
@@ -99,7 +121,7 @@ def summary_document(summary: TraceSummary) -> Document:
         "end_ns": str(summary.end_ns),
         "span_count": summary.span_count,
         "error_count": summary.error_count,
-        "status": "error" if summary.error_count else "ok",
+        "status": _status(summary),
         "services": list(summary.services),
         "root_name": summary.root_name,
         "root_recorded": summary.root_recorded,
@@ -107,11 +129,29 @@ def summary_document(summary: TraceSummary) -> Document:
     }
 
 
+def _status(summary: TraceSummary) -> str:
+    if summary.error_count:
+        return "error"
+    return "ok" if summary.span_count else "unended"
+
+
 def walk_document(walk: Walk, *, truncated: bool = False) -> Document:
     """Return how far a search went: what lies before ``oldest_position`` was not looked at."""
     return {
         "complete": walk.complete and not truncated,
         "oldest_position": str(walk.oldest) if walk.oldest is not None else None,
+    }
+
+
+def _abandonment(abandonment: Abandonment | None) -> Document | None:
+    if abandonment is None:
+        return None
+    return {
+        "position": str(abandonment.position),
+        "at_ns": str(abandonment.at_ns),
+        "reason": abandonment.reason,
+        "pid": abandonment.pid,
+        "uid": abandonment.uid,
     }
 
 

@@ -5,8 +5,8 @@ reading.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from sidespand.errors import NotFound, SidespanError
@@ -16,8 +16,8 @@ from sidespand.limits import (
     TRACE_ID_BYTES,
     TRACE_SPANS_MAX,
 )
-from sidespand.model import Kind, Position, Record
-from sidespand.query.spans import Item, Span, decode, items
+from sidespand.model import Position, Record
+from sidespand.query.spans import Item, begun_items, items
 from sidespand.query.walk import Walk
 
 _ID = re.compile(r"[0-9a-f]+")
@@ -43,21 +43,6 @@ class Hit(NamedTuple):
     def item_index(self) -> int:
         """Its place in the record, from 0."""
         return self.item.stamp.position.lsn - self.record.header.first_lsn
-
-
-@dataclass(frozen=True, slots=True)
-class FoundTrace:
-    """The spans of one trace.
-
-    Args:
-        trace_id: 16 bytes.
-        spans: Newest recording first, at most TRACE_SPANS_MAX.
-        truncated: There were more.
-    """
-
-    trace_id: bytes
-    spans: tuple[Span, ...]
-    truncated: bool
 
 
 class _Candidate(NamedTuple):
@@ -87,17 +72,20 @@ def parse_id(text: str) -> str:
     return digits
 
 
-def newest_span(records: Iterable[Record]) -> Hit:
+def newest_span(
+    records: Iterable[Record], read: Callable[[Record], Iterable[Item]] = items
+) -> Hit:
     """Return the span with the highest position.
 
     Args:
         records: Newest first.
+        read: Which spans of a record count: ``items``, or ``begun_items`` to count marks.
 
     Raises:
         NotFound: There is none. Not retryable.
     """
     for record in records:
-        found = list(items(record))
+        found = list(read(record))
         if found:
             return Hit(record, found[-1])
     raise NotFound("no span is recorded", hint="`sidespan demo` records some")
@@ -136,7 +124,7 @@ def resolve_trace(walk: Walk, text: str) -> bytes:
         return bytes.fromhex(digits)
     exact: dict[bytes, _Candidate] = {}
     begun: dict[bytes, _Candidate] = {}
-    for hit in _hits(walk, digits):
+    for hit in _hits(walk, digits, begun_items):
         span = hit.item.span
         if span.span_id.hex() == digits:
             exact.setdefault(span.trace_id, _Candidate(span.trace_id, span.span_id))
@@ -176,30 +164,21 @@ def resolve_span(walk: Walk, text: str) -> Hit:
     return newest[_only(text, list(newest))]
 
 
-def collect_trace(walk: Walk, trace_id: bytes) -> FoundTrace:
-    """Return the recorded spans of one trace.
-
-    Raises:
-        NotFound: There is none. Not retryable.
-    """
-    spans: list[Span] = []
-    for hit in _hits(walk, trace_id.hex()):
-        if len(spans) == TRACE_SPANS_MAX:
-            return FoundTrace(trace_id, tuple(spans), truncated=True)
-        spans.append(decode(hit.item))
-    if not spans:
-        raise _unknown(trace_id.hex())
-    return FoundTrace(trace_id, tuple(spans), truncated=False)
+def trace_hits(walk: Walk, trace_id: bytes) -> Iterator[Hit]:
+    """Yield the recordings of one trace's spans, newest first, at most TRACE_SPANS_MAX."""
+    return islice(_hits(walk, trace_id.hex()), TRACE_SPANS_MAX)
 
 
-def _hits(walk: Walk, digits: str) -> Iterator[Hit]:
+def _hits(
+    walk: Walk, digits: str, read: Callable[[Record], Iterable[Item]] = items
+) -> Iterator[Hit]:
     needle = bytes.fromhex(digits[: len(digits) // 2 * 2])
     for record in walk:
         payload = record.payload
-        if record.header.kind is not Kind.SPANS or payload is None or needle not in payload:
+        if record.header.kind.is_control or payload is None or needle not in payload:
             continue
         # Within a record the newest item is the last.
-        for item in reversed(list(items(record))):
+        for item in reversed(list(read(record))):
             span = item.span
             if span.trace_id.hex().startswith(digits) or span.span_id.hex().startswith(digits):
                 walk.found()
@@ -208,7 +187,7 @@ def _hits(walk: Walk, digits: str) -> Iterator[Hit]:
 
 def _only(text: str, candidates: list[_Candidate]) -> _Candidate:
     if not candidates:
-        raise _unknown(text)
+        raise unknown(text)
     if len(candidates) == 1:
         return candidates[0]
     shown = [f"  {candidate}" for candidate in candidates[:ID_CANDIDATES_MAX]]
@@ -219,7 +198,8 @@ def _only(text: str, candidates: list[_Candidate]) -> _Candidate:
     )
 
 
-def _unknown(text: str) -> NotFound:
+def unknown(text: str) -> NotFound:
+    """Return the error that nothing recorded answers to ``text``."""
     return NotFound(
         f"nothing recorded has the id {text}", hint="`sidespan ls` lists the newest traces"
     )

@@ -7,6 +7,7 @@ Source: opentelemetry-proto, trace.proto and common.proto.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -89,6 +90,34 @@ class Link:
     attributes: Mapping[str, Value]
 
 
+class State(StrEnum):
+    """How far the life of a span is known."""
+
+    ENDED = "ended"
+    OPEN = "open"
+    ABANDONED = "abandoned"
+    ABANDONED_THEN_ENDED = "abandoned, then ended"
+    UNENDED = "no end recorded"
+
+
+class Abandonment(NamedTuple):
+    """The recorder gave a span's client up.
+
+    Args:
+        position: Of the ABANDONED record.
+        at_ns: When, by the recorder's wall clock.
+        reason: Why.
+        pid: Of the client; None when no door could know.
+        uid: The same.
+    """
+
+    position: Position
+    at_ns: int
+    reason: str
+    pid: int | None
+    uid: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """One span, whole.
@@ -101,7 +130,7 @@ class Span:
         kind: ``internal``, ``server``, ``client``, ``producer``, ``consumer`` or ``unspecified``.
         service: ``service.name`` of its resource; empty when there is none.
         start_ns: Nanoseconds since the Unix epoch, by the sender's clock.
-        end_ns: The same; 0 when the sender gave none.
+        end_ns: The same; 0 when there is none, or not yet.
         status: ``unset``, ``ok`` or ``error``.
         status_message: The sender's words.
         attributes: Of several values under one key the last.
@@ -110,7 +139,9 @@ class Span:
         trace_state: W3C ``tracestate`` as received.
         resource: Attributes of the resource.
         scope: Name of the instrumentation scope.
-        stamp: What the journal says of it.
+        stamp: What the journal says of it; without an end, of the mark that opened it.
+        state: How far its life is known.
+        abandonment: Whether its client was given up; None when not.
     """
 
     trace_id: bytes
@@ -130,6 +161,8 @@ class Span:
     resource: Mapping[str, Value]
     scope: str
     stamp: Stamp
+    state: State = State.ENDED
+    abandonment: Abandonment | None = None
 
 
 def items(record: Record) -> Iterator[Item]:
@@ -138,7 +171,18 @@ def items(record: Record) -> Iterator[Item]:
     Raises:
         StoreUnreadable: The payload does not parse. Not retryable.
     """
-    if record.header.kind is not Kind.SPANS or record.payload is None:
+    if record.header.kind is Kind.SPANS:
+        yield from _items(record)
+
+
+def begun_items(record: Record) -> Iterator[Item]:
+    """Yield the spans of a record of spans or of marks, which have no end; else as ``items``."""
+    if record.header.kind in (Kind.SPANS, Kind.MARKS):
+        yield from _items(record)
+
+
+def _items(record: Record) -> Iterator[Item]:
+    if record.payload is None:
         return
     try:
         # The message of a request and of a file of traces are the same bytes.
@@ -165,7 +209,7 @@ def decode(item: Item) -> Span:
         span_id=span.span_id,
         parent_span_id=item.parent_span_id,
         name=span.name,
-        kind=_named(_KINDS, span.kind),
+        kind=kind_name(span.kind),
         service=item.service,
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
@@ -185,6 +229,11 @@ def decode(item: Item) -> Span:
         scope=item.scope.name,
         stamp=item.stamp,
     )
+
+
+def kind_name(number: int) -> str:
+    """Return the name of an OTLP span kind; ``unspecified`` for one that has none here."""
+    return _named(_KINDS, number)
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sidespand.limits import SUMMARY_SERVICES_MAX
-from sidespand.model import Position
-from sidespand.query.spans import Item, items
+from sidespand.model import Kind, Position
+from sidespand.query.spans import Item, begun_items
 from sidespand.query.walk import Walk
 
 
@@ -17,7 +17,8 @@ class TraceSummary:
         position: Of its newest span.
         start_ns: The earliest start.
         end_ns: The latest end; 0 when no span has one.
-        span_count: Recordings; one that was sent twice counts twice.
+        span_count: Recordings of ends; one that was sent twice counts twice. 0 while there are
+            marks only.
         error_count: Those with status ``error``.
         services: Their names, sorted, at most SUMMARY_SERVICES_MAX.
         root_name: Name of the root span, or of the earliest span while no root is recorded.
@@ -45,14 +46,14 @@ def newest_traces(walk: Walk, count: int) -> list[TraceSummary]:
     drafts: dict[bytes, _Draft] = {}
     for record in walk:
         touched = False
-        for item in reversed(list(items(record))):
+        for item in reversed(list(begun_items(record))):
             trace_id = item.span.trace_id
             draft = drafts.get(trace_id)
             if draft is None:
                 if len(drafts) >= count:
                     continue
                 draft = drafts[trace_id] = _Draft(item)
-            draft.add(item)
+            draft.add(item, ended=record.header.kind is Kind.SPANS)
             touched = True
         if touched and len(drafts) >= count:
             walk.found()
@@ -72,18 +73,21 @@ class _Draft:
         self._services: set[str] = set()
         self._root = (True, self._start_ns, newest.span.name)
 
-    def add(self, item: Item) -> None:
-        """Count one more span."""
+    def add(self, item: Item, *, ended: bool) -> None:
+        """Take one more span in; only those that have ended are counted."""
         span = item.span
-        start_ns = span.start_time_unix_nano
-        self._start_ns = min(self._start_ns, start_ns)
+        # A mark that only adds to its span need not say when it began, nor what it is called.
+        start_ns = span.start_time_unix_nano or self._start_ns
+        self._start_ns = min(self._start_ns or start_ns, start_ns)
         self._end_ns = max(self._end_ns, span.end_time_unix_nano)
-        self._span_count += 1
-        self._error_count += item.status == "error"
+        if ended:
+            self._span_count += 1
+            self._error_count += item.status == "error"
         if item.service and len(self._services) < SUMMARY_SERVICES_MAX:
             self._services.add(item.service)
         # A span without a parent goes before any that has one.
-        self._root = min(self._root, (bool(item.parent_span_id), start_ns, span.name))
+        if ended or span.name:
+            self._root = min(self._root, (bool(item.parent_span_id), start_ns, span.name))
 
     def summary(self) -> TraceSummary:
         """Return it as a value."""

@@ -217,6 +217,7 @@ def test_receipt_states_identity_position_and_producer(run: Run, data_dir: Path)
         "uid": 1000,
         "pid": 4321,
         "address": None,
+        "tenant": None,
         "instance_id": None,
         "session_lsn": "3",
         "seq": None,
@@ -234,9 +235,13 @@ def test_receipt_for_people(run: Run, data_dir: Path) -> None:
     assert facts["producer"].strip() == "door ingest, uid 1000, pid 4321"
 
 
-def test_a_receipt_is_for_a_span_not_for_a_trace(run: Run, data_dir: Path) -> None:
-    """The hint leads to the trace's spans."""
-    outcome = run("receipt", TRACE_1, "--data", data_dir)
+def test_the_receipt_of_a_trace_lists_its_spans(run: Run, data_dir: Path) -> None:
+    """A trace id gives where each span lies, and who recorded it."""
+    receipt = run("receipt", TRACE_1, "--json", "--data", data_dir).document
 
-    assert outcome.status == 1
-    assert f"sidespan show {TRACE_1}" in outcome.err
+    assert receipt["trace_id"] == TRACE_1
+    assert [span["position"].rpartition(":")[2] for span in receipt["spans"]] == list("4567")
+    assert [one["source_node_ref"] for one in receipt["recorders"]] == [stores.NODE_REF]
+    assert receipt["node_order_evidence"][TRACE_1]["commit_lsn"] == "0/7"
+    assert receipt["covered"] is False
+    assert "not covered" in run("receipt", TRACE_1, "--data", data_dir).out

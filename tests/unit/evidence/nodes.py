@@ -63,9 +63,12 @@ class Node:
     ) -> Record:
         """Return a fresh record that holds ``edges``."""
         content = Content(kind, self.clock.random_bytes(8), items, edges, truncated)
+        self._draft.read_clock()
         self._draft.stamp(seal(content, self.clock), 0, 0)
-        header, read, leaf, payload = record.decode(self._draft.values[-1][1])
-        self.records.append(Record(1, header, read, leaf, payload))
+        # After a step of the clock, its CLOCK record comes first.
+        for _, value in self._draft.values[len(self.records) :]:
+            header, read, leaf, payload = record.decode(value)
+            self.records.append(Record(1, header, read, leaf, payload))
         return self.records[-1]
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import pytest
 
 from sidespand.evidence import keys, note
-from sidespand.evidence.checkpoint import Checkpoint
+from sidespand.evidence.checkpoint import Checkpoint, node_name
 from sidespand.evidence.checkpoint import sign as sign_checkpoint
 from sidespand.evidence.failures import Malformed, NotVerified
 from sidespand.evidence.keys import Certified, Statement
 from sidespand.evidence.note import Signer, Verifier
+from sidespand.model import NodeIdentity
 
 LINEAGE = bytes.fromhex("00112233445566aa")
 INCARNATION = bytes(range(16))
@@ -127,3 +128,9 @@ def test_a_checkpoint_is_of_the_log_that_its_key_is_named_for() -> None:
     foreign = Checkpoint("prod/node-2/00112233445566aa", 1, bytes(32))
     with pytest.raises(NotVerified, match="another log"):
         keys.verify_checkpoint(sign_checkpoint(foreign, KEY).encode(), [STATEMENT])
+
+
+@pytest.mark.parametrize("reference", ["node://", "/", "x", "node://a+b@c/1", "!~"])
+def test_every_node_reference_names_a_key(reference: str) -> None:
+    """Whatever the configuration takes for a node makes the name of a key."""
+    assert note.is_key_name(node_name(NodeIdentity(reference, "instance")))

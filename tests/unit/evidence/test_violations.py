@@ -159,7 +159,8 @@ def test_a_clock_that_the_hlc_left_behind() -> None:
     node.clock.step_wall(-0.1)
     node.write()
 
-    assert codes(node.records) == [Code.HLC_LEAD]
+    assert [one.header.kind for one in node.records[-2:]] == [Kind.CLOCK, Kind.SPANS]
+    assert codes(node.records) == [Code.HLC_LEAD] * 2
 
 
 def test_spans_that_nobody_announced() -> None:
@@ -195,7 +196,7 @@ def test_spans_over_a_step_of_the_clock(
     """A span is reported when its readings cannot lie on one side of the step."""
     node = Node(1, declared=True)
     node.clock.step_wall(step_s)
-    node.write(kind=Kind.CLOCK)
+    node.write()
     node.clock.pass_time(2)
     record = node.write()
     span = fact(

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from sidespand.errors import NotFound
 from sidespand.limits import ID_CANDIDATES_MAX
 from sidespand.model import Kind, Record
-from sidespand.query import find
+from sidespand.query import collect
+from sidespand.query.collect import collect_trace
 from sidespand.query.find import (
     UnusableId,
-    collect_trace,
     newest_items,
     newest_span,
     parse_id,
@@ -141,7 +141,7 @@ def test_all_spans_of_a_trace_are_collected() -> None:
 
 def test_a_trace_is_collected_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trace larger than memory should hold is cut, and says so."""
-    monkeypatch.setattr(find, "TRACE_SPANS_MAX", 2)
+    monkeypatch.setattr(collect, "TRACE_SPANS_MAX", 2)
 
     found = collect_trace(Walk(journal()), samples.trace_id(1))
 

@@ -1,0 +1,82 @@
+"""``sidespan config show``: what the daemon would run with, without any secret."""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sidespand import config
+from sidespand.cli import exits
+from sidespand.cli.output import print_fields, print_json
+from sidespand.config import Address, Config
+
+_REDACTED = "[REDACTED]"
+# A sink's options are its own: what may carry a secret is not shown, whoever wrote the sink.
+_SECRET_WORDS = ("header", "token", "password", "secret", "key", "credential", "auth")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the action's arguments."""
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every key with the value that holds: environment over file over default.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+    """
+    document = dict(_values(config.load(args.config)))
+    if args.json:
+        print_json(document)
+    else:
+        print_fields(
+            (path, "-" if value is None else str(value)) for path, value in document.items()
+        )
+    return exits.OK
+
+
+def _values(settings: Config) -> Iterator[tuple[str, Any]]:
+    from sidespand.config.keys import KEYS
+
+    for key in KEYS:
+        value = getattr(settings, key.field)
+        yield key.path, f"{value:04o}" if key.field == "socket_mode" else _plain(value)
+    for tenant in settings.tenants:
+        for name, value in dataclasses.asdict(tenant).items():
+            if name != "name" and value:
+                yield f"receivers.tenants.{tenant.name}.{name}", _plain(value)
+    for sink in settings.sinks:
+        yield f"sinks.{sink.name}.type", sink.type
+        for name, value in _redacted(sink.options).items():
+            yield f"sinks.{sink.name}.{name}", value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Address | Path):
+        return str(value)
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _redacted(options: Mapping[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in options.items():
+        if any(word in name.lower() for word in _SECRET_WORDS):
+            shown[name] = _REDACTED
+        elif isinstance(value, Mapping):
+            shown[name] = _redacted(value)
+        else:
+            shown[name] = _without_user(value)
+    return shown
+
+
+def _without_user(value: Any) -> Any:
+    # A URL may name a user and a password before its host.
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    return f"{scheme}://{_REDACTED if user else ''}{at}{host}{slash}{path}"
