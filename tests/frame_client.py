@@ -56,9 +56,12 @@ class FrameClient:
         """Send one frame."""
         self.socket.sendall(frame(number, seq, body))
 
-    def records(self, seq: int, traces: bytes = b"", marks: bytes = b"") -> None:
+    def records(
+        self, seq: int, traces: bytes = b"", marks: bytes = b"", ended: bytes = b""
+    ) -> None:
         """Send RECORDS without waiting."""
-        self.send(RECORDS, seq, Records(traces=traces, marks=marks).SerializeToString())
+        records = Records(traces=traces, marks=marks, ended=ended)
+        self.send(RECORDS, seq, records.SerializeToString())
 
     def receive(self) -> tuple[int, int, bytes]:
         """Return type, seq and body of the next frame.

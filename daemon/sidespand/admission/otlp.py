@@ -1,12 +1,13 @@
 """Admission of OTLP requests: one validating parse, one bounded pass over ids, nothing else.
 
 Attributes are not looked at. Whether a request holds tokens is asked of its raw bytes first, since
-nearly none does.
+nearly none does; and so is what a large one would occupy once it is parsed.
 Source: opentelemetry-proto, trace.proto, logs.proto and metrics.proto; the bounds on ids are W3C
     Trace Context's.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -15,21 +16,38 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_ERROR
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from sidespand import platform
+from sidespand.admission import marks
 from sidespand.admission.edges import find_edges, may_hold_tokens
 from sidespand.errors import InvalidRequest, TooLarge
 from sidespand.limits import (
+    GROUPS_PER_RECORD_MAX,
     ITEMS_PER_RECORD_MAX,
+    PARSED_BYTES_MAX,
     REFUSED_ITEMS_MAX,
     SPAN_ID_BYTES,
     TRACE_ID_BYTES,
 )
 from sidespand.model import Admitted, Content, Kind
+from sidespand.parse_cost import ParseCost
 
 _M = TypeVar("_M", bound=Message)
 _NO_TRACE_ID = bytes(TRACE_ID_BYTES)
 _NO_SPAN_ID = bytes(SPAN_ID_BYTES)
 _NOTHING = Admitted(())
+# Status.code = STATUS_CODE_ERROR, as every encoder writes it.
+_ERROR_STATUS = bytes((3 << 3, Status.STATUS_CODE_ERROR))
+_COSTS: Mapping[type[Message], ParseCost] = {
+    message: ParseCost(message.DESCRIPTOR, PARSED_BYTES_MAX)
+    for message in (
+        ExportTraceServiceRequest,
+        ExportLogsServiceRequest,
+        ExportMetricsServiceRequest,
+    )
+}
 
 
 class OtlpAdmission:
@@ -41,26 +59,51 @@ class OtlpAdmission:
             return _NOTHING
         return _ADMIT[kind](kind, body)
 
+    def carries_error(self, kind: Kind, body: bytes) -> bool:
+        """Tell whether an item of an encoded request is an error; see ``ports.Admission``."""
+        if kind in (Kind.SPANS, Kind.MARKS):
+            if not platform.contains(body, _ERROR_STATUS):
+                return False
+            spans = _parse(ExportTraceServiceRequest, body).resource_spans
+            return any(
+                span.status.code == Status.STATUS_CODE_ERROR
+                for scope_spans in _groups(spans, "scope_spans")
+                for span in scope_spans.spans
+            )
+        if kind is not Kind.LOGS:
+            return False
+        logs = _parse(ExportLogsServiceRequest, body).resource_logs
+        return any(
+            log.severity_number >= SEVERITY_NUMBER_ERROR
+            for scope_logs in _groups(logs, "scope_logs")
+            for log in scope_logs.log_records
+        )
+
+    def withdraw(self, admitted: Admitted) -> None:
+        """Nothing was noted of it."""
+
 
 def _admit_spans(kind: Kind, body: bytes) -> Admitted:
     request = _parse(ExportTraceServiceRequest, body)
+    is_mark = kind is Kind.MARKS
     count = 0
     bad = _BadItems()
-    for resource_spans in request.resource_spans:
-        for scope_spans in resource_spans.scope_spans:
-            spans = scope_spans.spans
-            count = _within_limit(count + len(spans))
-            for index, span in enumerate(spans):
-                trace_id = span.trace_id
-                span_id = span.span_id
-                if (
-                    len(trace_id) != TRACE_ID_BYTES
-                    or len(span_id) != SPAN_ID_BYTES
-                    or len(span.parent_span_id) not in (0, SPAN_ID_BYTES)
-                    or trace_id == _NO_TRACE_ID
-                    or span_id == _NO_SPAN_ID
-                ):
-                    bad.add(spans, index, _fault(span))
+    for scope_spans in _groups(request.resource_spans, "scope_spans"):
+        spans = scope_spans.spans
+        count = _within_limit(count + len(spans))
+        for index, span in enumerate(spans):
+            trace_id = span.trace_id
+            span_id = span.span_id
+            if (
+                len(trace_id) != TRACE_ID_BYTES
+                or len(span_id) != SPAN_ID_BYTES
+                or len(span.parent_span_id) not in (0, SPAN_ID_BYTES)
+                or trace_id == _NO_TRACE_ID
+                or span_id == _NO_SPAN_ID
+            ):
+                bad.add(spans, index, _fault(span))
+            elif is_mark and span.end_time_unix_nano:
+                bad.add(spans, index, marks.ENDED)
     return _admitted(kind, body, request, count, bad)
 
 
@@ -68,15 +111,14 @@ def _admit_logs(kind: Kind, body: bytes) -> Admitted:
     request = _parse(ExportLogsServiceRequest, body)
     count = 0
     bad = _BadItems()
-    for resource_logs in request.resource_logs:
-        for scope_logs in resource_logs.scope_logs:
-            logs = scope_logs.log_records
-            count = _within_limit(count + len(logs))
-            for index, log in enumerate(logs):
-                if len(log.trace_id) not in (0, TRACE_ID_BYTES):
-                    bad.add(logs, index, _length_fault("trace_id", log.trace_id, 16))
-                elif len(log.span_id) not in (0, SPAN_ID_BYTES):
-                    bad.add(logs, index, _length_fault("span_id", log.span_id, 8))
+    for scope_logs in _groups(request.resource_logs, "scope_logs"):
+        logs = scope_logs.log_records
+        count = _within_limit(count + len(logs))
+        for index, log in enumerate(logs):
+            if len(log.trace_id) not in (0, TRACE_ID_BYTES):
+                bad.add(logs, index, _length_fault("trace_id", log.trace_id, 16))
+            elif len(log.span_id) not in (0, SPAN_ID_BYTES):
+                bad.add(logs, index, _length_fault("span_id", log.span_id, 8))
     return _admitted(kind, body, request, count, bad)
 
 
@@ -95,10 +137,28 @@ _ADMIT: Mapping[Kind, Callable[[Kind, bytes], Admitted]] = {
 
 
 def _parse(message: type[_M], body: bytes) -> _M:
+    _COSTS[message].check(body)
     try:
         return message.FromString(body)
     except DecodeError as error:
         raise InvalidRequest(f"not an {message.DESCRIPTOR.name}: {error}") from error
+
+
+def _groups(resources: Any, scopes_of: str) -> list[Any]:
+    """Return all scopes in document order, having counted resources and scopes first."""
+    count = len(resources)
+    scopes: list[Any] = []
+    for resource in resources if count <= GROUPS_PER_RECORD_MAX else ():
+        each = getattr(resource, scopes_of)
+        count += len(each)
+        if count > GROUPS_PER_RECORD_MAX:
+            break
+        scopes += each
+    if count > GROUPS_PER_RECORD_MAX:
+        raise TooLarge(
+            f"{count} resources and scopes in one request, the limit is {GROUPS_PER_RECORD_MAX}"
+        )
+    return scopes
 
 
 def _within_limit(count: int) -> int:
@@ -151,6 +211,8 @@ def _admitted(kind: Kind, body: bytes, request: Message, count: int, bad: _BadIt
         content = Content(kind, body, count, edges, truncated)
     else:
         content = Content(kind, body, count)
+    if kind is Kind.MARKS and isinstance(request, ExportTraceServiceRequest):
+        content = replace(content, marks=marks.marks_of(request))
     return Admitted((content,), len(bad), reason)
 
 

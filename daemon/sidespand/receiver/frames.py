@@ -82,6 +82,14 @@ class FrameSplitter:
         """Whether a frame has begun and not ended."""
         return bool(self._buffer)
 
+    @property
+    def begun(self) -> tuple[int, int]:
+        """The seq of the frame that has begun and the bytes of its body; zeros before its head."""
+        if len(self._buffer) < _HEAD.size:
+            return 0, 0
+        length, _, seq = _HEAD.unpack_from(self._buffer)
+        return seq, length - _REST_BYTES
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take bytes and yield the frames that they complete, in order.
 

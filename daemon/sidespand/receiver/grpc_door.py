@@ -6,7 +6,6 @@ name the peer of a Unix socket; permissions on the path decide who may write.
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -16,18 +15,28 @@ from grpc_health.v1.health import aio as health
 from sidespan.v1.recorder_pb2 import RecordRequest
 from sidespand.config import Address
 from sidespand.errors import InUse, InvalidRequest
-from sidespand.limits import GRPC_STREAMS_PER_CONNECTION_MAX, INSTANCE_ID_BYTES
+from sidespand.limits import (
+    CONNECTIONS_MAX,
+    GRPC_STREAMS_PER_CONNECTION_MAX,
+    INSTANCE_ID_BYTES,
+    TLS_HANDSHAKE_S,
+)
 from sidespand.model import Kind, Peer, SessionStep
+from sidespand.receiver.grpc_callers import STRANGER, GrpcCallers
+from sidespand.receiver.grpc_session import session_service
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import UnixPath
 from sidespand.receiver.otlp_answer import otlp_answer
-from sidespand.receiver.session import ack_of, parts_of
+from sidespand.receiver.reflection import offer_reflection
+from sidespand.receiver.registry import SessionRegistry
+from sidespand.receiver.steps import ack_of, ended_of, parts_of
 
 _TRAILER = "sidespan-token"
 
 # grpcio ships no types: this is grpc.aio.ServicerContext.
 Context = Any
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
+PeerHandler = Callable[[bytes, Peer, Context], Awaitable[bytes]]
 
 # Keepalive and stream bounds: reference values are gRPC's own defaults (doc/keepalive.md) unless a
 # reason is given.
@@ -35,8 +44,8 @@ _OPTIONS = (
     # Two daemons must not share a port silently.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", GRPC_STREAMS_PER_CONNECTION_MAX),
-    # A connection that never speaks HTTP/2 goes.
-    ("grpc.server_handshake_timeout_ms", 10_000),
+    # A connection that never speaks HTTP/2, or never ends its TLS handshake, goes.
+    ("grpc.server_handshake_timeout_ms", int(TLS_HANDSHAKE_S * 1000)),
     ("grpc.keepalive_time_ms", 60_000),
     # Exporters ping idle connections more often than the default allows.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -49,22 +58,53 @@ class GrpcDoor:
 
     Args:
         intake: Where requests go.
+        callers: Who makes a call.
+        sessions: Those of all doors.
         message_bytes_max: Of a request; larger ones gRPC refuses with RESOURCE_EXHAUSTED.
+        connections_max: Of each listener; grpc-core closes what comes beyond it, which its clients
+            take for UNAVAILABLE.
     """
 
-    def __init__(self, intake: Intake, message_bytes_max: int) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        callers: GrpcCallers,
+        sessions: SessionRegistry,
+        message_bytes_max: int,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
         self._intake = intake
+        self._callers = callers
+        self._sessions = sessions
         self._server = grpc.aio.server(
-            options=(*_OPTIONS, ("grpc.max_receive_message_length", message_bytes_max))
+            options=(
+                *_OPTIONS,
+                ("grpc.max_receive_message_length", message_bytes_max),
+                ("grpc.max_allowed_incoming_connections", connections_max),
+            )
         )
         self._health = health.HealthServicer()
-        self._peers: dict[str, Peer] = {}
         self._unix: UnixPath | None = None
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    async def open(self, unix: UnixPath, tcp: Address | None) -> int:
+    def offer_reflection(self) -> None:
+        """Tell clients which services there are, from ``open`` on.
+
+        Raises:
+            ConfigError: The package that does it is not installed.
+        """
+        offer_reflection(self._server)
+
+    async def open(
+        self, unix: UnixPath, tcp: Address | None, tls: grpc.ServerCredentials | None = None
+    ) -> int:
         """Bind, start, and say SERVING; return the TCP port, 0 without one.
+
+        Args:
+            unix: The socket.
+            tcp: The address; None for no port.
+            tls: How TLS is spoken on the port; None for HTTP/2 in the clear.
 
         Raises:
             InUse: The port has another owner. Nothing was disturbed.
@@ -72,11 +112,15 @@ class GrpcDoor:
         unix.prepare()
         # gRPC steals a live socket path without a word, so it binds a private name that is then
         # moved into place.
-        self._server.add_insecure_port(f"unix:{unix.private}")
+        with unix.guarded():
+            self._server.add_insecure_port(f"unix:{unix.private}")
         port = 0
         if tcp is not None:
             try:
-                port = self._server.add_insecure_port(str(tcp))
+                if tls is None:
+                    port = self._server.add_insecure_port(str(tcp))
+                else:
+                    port = self._server.add_secure_port(str(tcp), tls)
             except RuntimeError as error:
                 unix.discard()
                 raise InUse(
@@ -84,8 +128,8 @@ class GrpcDoor:
                     hint='stop the other program, or set --otlp-grpc to another port or "off"',
                 ) from error
         await self._server.start()
-        unix.publish()
         self._unix = unix
+        unix.publish()
         for name in ("", "sidespan.v1.Recorder"):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
@@ -108,17 +152,18 @@ class GrpcDoor:
             for signal, kind in signals.items()
         ]
         services.append(_service("sidespan.v1.Recorder", "Record", self._guard(self._record)))
+        services.append(session_service(self._sessions, self._callers))
         return services
 
     def _export(self, kind: Kind) -> Handler:
-        async def export(body: bytes, context: Context) -> bytes:
-            accepted = await self._intake.take(((kind, body),), self._peer(context))
+        async def export(body: bytes, peer: Peer, context: Context) -> bytes:
+            accepted = await self._intake.take(((kind, body),), peer)
             context.set_trailing_metadata(((_TRAILER, accepted.receipt.token),))
             return otlp_answer(kind, accepted)
 
         return self._guard(export)
 
-    async def _record(self, body: bytes, context: Context) -> bytes:
+    async def _record(self, body: bytes, peer: Peer, _context: Context) -> bytes:
         try:
             request = RecordRequest.FromString(body)
         except DecodeError as error:
@@ -129,33 +174,30 @@ class GrpcDoor:
                 raise InvalidRequest(
                     f"instance_id: {INSTANCE_ID_BYTES} bytes are needed with a seq"
                 )
-            step = SessionStep(request.instance_id, request.seq, request.seq - 1, None)
-        accepted = await self._intake.take(parts_of(request.records), self._peer(context), step)
+            step = SessionStep(
+                request.instance_id, request.seq, request.seq - 1, None, self._sessions.silent_s_max
+            )
+        elif request.records.marks or request.records.ended:
+            raise InvalidRequest("marks and ended: an instance_id and a seq are needed")
+        parts, ended = parts_of(request.records), ended_of(request.records)
+        accepted = await self._intake.take(parts, peer, step, ended)
+        if step is not None:
+            self._sessions.heard(step.instance_id)
         return ack_of(accepted).SerializeToString()
 
-    def _guard(self, handler: Handler) -> Handler:
+    def _guard(self, handler: PeerHandler) -> Handler:
         # An escaped exception reaches the client as UNKNOWN, which it takes for permanent.
         async def guarded(body: bytes, context: Context) -> bytes:
+            peer = STRANGER
             try:
-                return await handler(body, context)
+                peer = self._callers.peer(context)
+                return await handler(body, peer, context)
             except Exception as error:
-                refusal = self._intake.refusal(error, self._peer(context))
+                refusal = self._intake.refusal(error, peer)
             await context.abort(refusal.grpc_code, refusal.text, refusal.trailers())
             raise AssertionError("abort does not return")
 
         return guarded
-
-    def _peer(self, context: Context) -> Peer:
-        text = context.peer()
-        peer = self._peers.get(text)
-        if peer is None:
-            # "ipv4:127.0.0.1:40000", "ipv6:%5B::1%5D:40000" or "unix:".
-            family, _, rest = text.partition(":")
-            host = unquote(rest.rpartition(":")[0]).strip("[]") if family != "unix" else ""
-            if len(self._peers) > GRPC_STREAMS_PER_CONNECTION_MAX:
-                self._peers.clear()
-            peer = self._peers[text] = Peer("grpc", address=host)
-        return peer
 
 
 def _service(service: str, method: str, handler: Handler) -> grpc.GenericRpcHandler:

@@ -5,16 +5,22 @@ Source: opentelemetry-proto docs/specification.md, "OTLP/HTTP": paths, media typ
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 
 from sidespand.config import Address
-from sidespand.model import Kind, Peer
-from sidespand.receiver.http_protocol import HttpProtocol, Request, Response, whole_body
+from sidespand.limits import PEER_RECEIVING_BYTES_MAX, RECEIVING_BYTES_MAX
+from sidespand.model import Kind
+from sidespand.receiver.budget import Budget
+from sidespand.receiver.http_gate import HttpGate
+from sidespand.receiver.http_message import Request, Response, whole_body
+from sidespand.receiver.http_protocol import HttpProtocol
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import BACKLOG, UnixPath, listen_tcp
 from sidespand.receiver.otlp_answer import otlp_answer
 from sidespand.receiver.otlp_json import answer_json, status_json, to_protobuf
 from sidespand.receiver.refusal import Refusal
+from sidespand.receiver.tls_server import TlsServer
 from sidespand.telemetry import CONTENT_TYPE, Telemetry
 
 _PROTOBUF = "application/x-protobuf"
@@ -22,6 +28,7 @@ _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _HEADER = "sidespan-token"
 _NOT_OFFERED = 415
+_UNAUTHORIZED = 401
 
 _SIGNALS: Mapping[str, Kind] = {
     "/v1/traces": Kind.SPANS,
@@ -35,29 +42,42 @@ class HttpDoor:
 
     Args:
         intake: Where OTLP requests go.
+        gate: Who comes in.
         telemetry: What ``/metrics`` shows.
         ready: Tells whether the recorder can accept durably now.
         message_bytes_max: Of a body, before and after decompression.
+        room: For bodies that are being received, of all connections.
     """
 
     def __init__(
         self,
         intake: Intake,
+        gate: HttpGate,
         telemetry: Telemetry,
         ready: Callable[[], bool],
         message_bytes_max: int,
+        *,
+        room: Budget | None = None,
     ) -> None:
         self._intake = intake
+        self._gate = gate
         self._telemetry = telemetry
         self._ready = ready
         self._message_bytes_max = message_bytes_max
-        self._connections: set[HttpProtocol] = set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsServer] = []
         self._unix: UnixPath | None = None
         self._converting = asyncio.Lock()
+        self._room = room or Budget(RECEIVING_BYTES_MAX, PEER_RECEIVING_BYTES_MAX)
 
-    async def open(self, unix: UnixPath, tcp: Address | None) -> int:
+    async def open(
+        self, unix: UnixPath, tcp: Address | None, tls: ssl.SSLContext | None = None
+    ) -> int:
         """Listen; return the TCP port, 0 without one.
+
+        Args:
+            unix: The socket.
+            tcp: The address; None for no port.
+            tls: How TLS is spoken on the port; None for plain HTTP.
 
         Raises:
             InUse: The port has another owner. Nothing was disturbed.
@@ -67,9 +87,13 @@ class HttpDoor:
         if tcp is not None:
             listener = listen_tcp(tcp, "receivers.otlp_http")
             port = listener.getsockname()[1]
-            self._servers.append(
-                await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
-            )
+            self._gate.listens_on(tcp)
+            if tls is not None:
+                self._servers.append(TlsServer(listener, tls, self._protocol, self._gate))
+            else:
+                self._servers.append(
+                    await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
+                )
         self._unix = unix
         self._servers.append(
             await loop.create_unix_server(self._protocol, sock=unix.listen(), backlog=BACKLOG)
@@ -82,31 +106,23 @@ class HttpDoor:
             self._unix.discard()
         for server in self._servers:
             server.close()
-        await asyncio.gather(*(connection.finish() for connection in list(self._connections)))
+        await asyncio.gather(*(one.finish() for one in list(self._gate.connections)))
 
     def _protocol(self) -> HttpProtocol:
-        def changed(step: int) -> None:
-            if step > 0:
-                self._connections.add(protocol)
-            else:
-                self._connections.discard(protocol)
-            self._telemetry.connections.labels("http").set(len(self._connections))
+        return HttpProtocol(self._serve, self._gate, self._message_bytes_max, room=self._room)
 
-        protocol = HttpProtocol(self._serve, self._message_bytes_max, changed)
-        return protocol
-
-    async def _serve(self, request: Request, peer: Peer) -> Response:
+    async def _serve(self, request: Request) -> Response:
         try:
             if request.failed is not None:
                 raise request.failed
             kind = _SIGNALS.get(request.path)
             if kind is not None:
-                return await self._export(kind, request, peer)
+                return await self._export(kind, request)
             return self._operate(request)
         except Exception as error:
-            return _refused(self._intake.refusal(error, peer), _media_type(request))
+            return _refused(self._intake.refusal(error, request.peer), _media_type(request))
 
-    async def _export(self, kind: Kind, request: Request, peer: Peer) -> Response:
+    async def _export(self, kind: Kind, request: Request) -> Response:
         if request.method != "POST":
             return Response(405, b"POST an OTLP request here\n", _TEXT, (("allow", "POST"),))
         media_type = _media_type(request)
@@ -118,7 +134,7 @@ class HttpDoor:
             # Beside the loop, so that others are served meanwhile; one at a time, for its memory.
             async with self._converting:
                 body = await asyncio.to_thread(to_protobuf, kind, body)
-        accepted = await self._intake.take(((kind, body),), peer)
+        accepted = await self._intake.take(((kind, body),), request.peer)
         answer = otlp_answer(kind, accepted)
         if media_type == _JSON:
             answer = answer_json(kind, answer)
@@ -144,7 +160,9 @@ def _media_type(request: Request) -> str:
 
 def _refused(refusal: Refusal, media_type: str) -> Response:
     headers: tuple[tuple[str, str], ...] = ()
-    if refusal.retry_after_ms:
+    if refusal.http_status == _UNAUTHORIZED:
+        headers = (("www-authenticate", "Bearer"),)
+    elif refusal.retry_after_ms:
         headers = (("retry-after", str(-(-refusal.retry_after_ms // 1000))),)
     # A Status comes in the encoding of the request.
     if media_type == _JSON:

@@ -8,23 +8,31 @@ Source: RFC 9112.
 
 import asyncio
 import logging
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 
-from sidespand import platform
-from sidespand.errors import InvalidRequest, TooLarge
-from sidespand.limits import HTTP_HEADER_BYTES_MAX, HTTP_LINGER_S, HTTP_STALL_S
+from sidespand.errors import InvalidRequest, Refused, SidespanError, TooLarge, Unavailable
+from sidespand.limits import (
+    HTTP_HEADER_BYTES_MAX,
+    HTTP_LINGER_S,
+    HTTP_STALL_S,
+    PEER_RECEIVING_BYTES_MAX,
+    RECEIVING_BYTES_MAX,
+    REQUEST_S,
+)
 from sidespand.model import Peer
+from sidespand.receiver.access import Caller
+from sidespand.receiver.budget import Budget, Share, owner_of
+from sidespand.receiver.http_message import Request, Response
 
 _log = logging.getLogger(__name__)
 _REASONS = {
     200: b"OK",
     400: b"Bad Request",
+    401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
@@ -32,41 +40,23 @@ _REASONS = {
     415: b"Unsupported Media Type",
     503: b"Service Unavailable",
 }
-_GZIP_WINDOW = 31
 _PIPELINE_MAX = 16
 
 
-@dataclass(slots=True)
-class Request:
-    """One request as it came in.
-
-    Args:
-        method: Upper case.
-        path: Without query.
-        headers: Names in lower case; the last of several wins.
-        body: Decompressed when ``whole`` made it.
-        failed: Why it cannot be served; its body was not kept.
-    """
-
-    method: str = ""
-    path: str = ""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    body: bytes = b""
-    keep_alive: bool = True
-    failed: TooLarge | InvalidRequest | None = None
+Serve = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What is answered."""
+class Gate(Protocol):
+    """Decides who comes in, before anything of a request is kept but its head."""
 
-    status: int
-    body: bytes
-    content_type: str
-    headers: tuple[tuple[str, str], ...] = ()
+    def opened(self, connection: "HttpProtocol", transport: asyncio.Transport) -> Caller:
+        """Take a connection in and return who it is; raise Unavailable when there are too many."""
 
+    def judge(self, request: Request, caller: Caller) -> Peer:
+        """Return who makes the request whose head is here; raise Refused if it may not."""
 
-Serve = Callable[[Request, Peer], Awaitable[Response]]
+    def closed(self, connection: "HttpProtocol") -> None:
+        """Forget a connection, whether it was taken in or not."""
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -74,25 +64,34 @@ class HttpProtocol(asyncio.Protocol):
 
     Args:
         serve: Answers a request; it must not raise.
+        gate: Who comes in.
         body_bytes_max: Of a body, before and after decompression.
-        changed: Called with +1 and -1 as connections come and go.
         stall_s: How long a begun request may wait for its rest, in seconds.
+        request_s: Within what time a request must be whole, in seconds.
+        room: For bodies that are being received or wait for their turn, of all connections.
     """
 
     def __init__(
         self,
         serve: Serve,
+        gate: Gate,
         body_bytes_max: int,
-        changed: Callable[[int], None],
         stall_s: float = HTTP_STALL_S,
+        request_s: float = REQUEST_S,
+        *,
+        room: Budget | None = None,
     ) -> None:
         self._serve = serve
+        self._gate = gate
         self._body_bytes_max = body_bytes_max
-        self._changed = changed
         self._stall_s = stall_s
+        self._request_s = request_s
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
-        self._peer = Peer("http")
+        self._caller = Caller(Peer("http"))
+        self._room = room or Budget(RECEIVING_BYTES_MAX, PEER_RECEIVING_BYTES_MAX)
+        self._share = Share(self._room, "")
+        self._queued_bytes = 0
         self._request = Request()
         self._chunks: list[bytes] = []
         self._body_bytes = 0
@@ -104,20 +103,22 @@ class HttpProtocol(asyncio.Protocol):
         self._serving: asyncio.Task[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._begun = False
+        self._due_s = 0.0
         self._congested = False
         self._closing = False
+        self._lingers = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Learn who is there."""
         # uvloop's transports have the methods of asyncio.Transport without its name.
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._changed(1)
-        name = transport.get_extra_info("peername")
-        if isinstance(name, tuple):
-            self._peer = Peer("http", address=str(name[0]))
+        try:
+            self._caller = self._gate.opened(self, transport)
+        except Unavailable as refusal:
+            self._closing = True
+            self._enqueue(Request(failed=refusal))
         else:
-            credentials = platform.peer_credentials(transport.get_extra_info("socket"))
-            self._peer = Peer("http", credentials.uid, credentials.pid)
+            self._share = Share(self._room, owner_of(self._caller.peer))
 
     def data_received(self, data: bytes) -> None:
         """Parse; whole requests are queued by the callbacks below."""
@@ -129,14 +130,22 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what was asked before the client's end; it may still read."""
         self._closing = True
-        return bool(self._queue) or (self._serving is not None and not self._serving.done())
+        # TLS has no half of a connection.
+        halves = self._transport is not None and self._transport.can_write_eof()
+        under_way = self._serving is not None and not self._serving.done()
+        return halves and (bool(self._queue) or under_way)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; what it sent is decided all the same."""
         self._closing = True
-        self._changed(-1)
+        self._gate.closed(self)
         if self._stall is not None:
             self._stall.cancel()
+        self._chunks = []
+        self._share.resize(self._queued_bytes)
+        if self._queue:
+            # Nobody reads the answers any more, and so nobody holds them up.
+            self.resume_writing()
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers."""
@@ -160,6 +169,7 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Start a request (parser callback)."""
         self._begun = True
+        self._due_s = asyncio.get_running_loop().time() + self._request_s
         self._request = Request()
         self._chunks = []
         self._body_bytes = 0
@@ -187,11 +197,24 @@ class HttpProtocol(asyncio.Protocol):
         try:
             request.path = (httptools.parse_url(self._url).path or b"/").decode("ascii")
         except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
-            request.failed = InvalidRequest("the request target is not a URL")
+            self._refuse_body(InvalidRequest("the request target is not a URL"))
+            return
+        try:
+            request.peer = self._gate.judge(request, self._caller)
+        except Refused as refusal:
+            self._refuse_body(refusal)
+            return
         length = request.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._body_bytes_max:
-            self._refuse_body()
-        elif request.headers.get(b"expect", b"").lower() == b"100-continue":
+            self._refuse_body(self._too_large())
+            return
+        try:
+            # Before the body is read; one of unknown length pays as it comes.
+            self._share.resize(self._queued_bytes + (int(length) if length.isdigit() else 0))
+        except Unavailable as refusal:
+            self._refuse_body(refusal)
+            return
+        if request.headers.get(b"expect", b"").lower() == b"100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, chunk: bytes) -> None:
@@ -201,9 +224,15 @@ class HttpProtocol(asyncio.Protocol):
         if self._request.failed is not None:
             return
         if self._body_bytes > self._body_bytes_max:
-            self._refuse_body()
-        else:
-            self._chunks.append(chunk)
+            self._refuse_body(self._too_large())
+            return
+        if b"content-length" not in self._request.headers:
+            try:
+                self._share.resize(self._queued_bytes + self._body_bytes)
+            except Unavailable as refusal:
+                self._refuse_body(refusal)
+                return
+        self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
         """Queue the request (parser callback)."""
@@ -212,6 +241,8 @@ class HttpProtocol(asyncio.Protocol):
         self._begun = False
         self._request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
+        if self._request.failed is None:
+            self._queued_bytes += len(self._request.body)
         self._enqueue(self._request)
 
     def _parse(self, data: bytes) -> None:
@@ -256,23 +287,28 @@ class HttpProtocol(asyncio.Protocol):
             self._serving = asyncio.get_running_loop().create_task(self._answer_queue())
 
     async def _answer_queue(self) -> None:
-        lingers = False
         while self._queue and not self._congested:
             request = self._queue.popleft()
-            response = await self._serve(request, self._peer)
-            lingers = request.failed is not None
-            last = lingers or not request.keep_alive or (self._closing and not self._queue)
+            self._queued_bytes -= len(request.body)
+            if not self._begun:
+                self._share.resize(self._queued_bytes)
+            response = await self._serve(request)
+            ends = request.failed is not None or not request.keep_alive
+            last = ends or (self._closing and not self._queue)
             self._respond(request, response, keep_alive=not last)
             if last:
                 self._closing = True
                 self._queue.clear()
+                self._queued_bytes = 0
+                self._share.resize(0)
         if self._transport is None or self._transport.is_closing() or self._congested:
             return
         if not self._closing:
             self._transport.resume_reading()
-        elif lingers:
+        elif self._lingers:
             # Bytes that arrive at a closed connection would take the answer with them.
-            self._transport.write_eof()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
             asyncio.get_running_loop().call_later(HTTP_LINGER_S, self._transport.close)
         else:
             self._transport.close()
@@ -295,28 +331,39 @@ class HttpProtocol(asyncio.Protocol):
         if self._header_bytes > HTTP_HEADER_BYTES_MAX:
             raise _header_too_large()
 
-    def _refuse_body(self) -> None:
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is over {self._body_bytes_max} bytes")
+
+    def _refuse_body(self, refusal: SidespanError) -> None:
         # The rest of the body is not worth reading: answer now, then close.
         self._chunks = []
-        self._request.failed = TooLarge(f"the body is over {self._body_bytes_max} bytes")
+        self._share.resize(self._queued_bytes)
+        self._request.failed = refusal
+        self._lingers = True
         self._enqueue(self._request)
         self._closing = True
 
     def _fail(self, refusal: TooLarge | InvalidRequest) -> None:
-        self._closing = True
-        _log.info("http client %s: %s", self._peer.address or self._peer.pid, refusal)
-        self._enqueue(Request(failed=refusal))
+        self._closing = self._lingers = True
+        _log.info("http client %s: %s", self._who(), refusal)
+        self._enqueue(Request(failed=refusal, peer=self._caller.peer))
+
+    def _who(self) -> str:
+        peer = self._caller.peer
+        return peer.address or f"pid {peer.pid}"
 
     def _watch_stall(self) -> None:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
         if self._begun and not self._closing:
-            self._stall = asyncio.get_running_loop().call_later(self._stall_s, self._on_stall)
+            loop = asyncio.get_running_loop()
+            # A request that trickles is not let off by every byte of it.
+            wait_s = min(self._stall_s, max(0.0, self._due_s - loop.time()))
+            self._stall = loop.call_later(wait_s, self._on_stall)
 
     def _on_stall(self) -> None:
-        who = self._peer.address or f"pid {self._peer.pid}"
-        _log.warning("http client %s closed: no rest of its request for %g s", who, self._stall_s)
+        _log.warning("http client %s closed: the rest of its request did not come", self._who())
         self._closing = True
         if self._transport is not None:
             self._transport.close()
@@ -324,32 +371,6 @@ class HttpProtocol(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-
-
-def whole_body(request: Request, bytes_max: int) -> bytes:
-    """Return the body without its content coding.
-
-    Raises:
-        TooLarge: It is over ``bytes_max`` after decompression; no more than that was made of it.
-        InvalidRequest: The coding is unknown, or the body is not of it.
-    """
-    coding = request.headers.get(b"content-encoding", b"identity").lower()
-    if coding in (b"identity", b""):
-        return request.body
-    if coding != b"gzip":
-        raise InvalidRequest(f"content-encoding: {coding[:32]!r} is not gzip")
-    inflate = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        body = inflate.decompress(request.body, bytes_max + 1)
-    except zlib.error as error:
-        raise InvalidRequest(f"the body is not gzip: {error}") from error
-    if len(body) > bytes_max:
-        raise TooLarge(f"the body is over {bytes_max} bytes after decompression")
-    if not inflate.eof:
-        raise InvalidRequest("the gzip body is cut short")
-    if inflate.unused_data:
-        raise InvalidRequest("more follows the gzip body")
-    return body
 
 
 def _header_too_large() -> TooLarge:

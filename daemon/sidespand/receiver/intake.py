@@ -1,13 +1,30 @@
-"""What every door does with a request: admission, the journal, an answer."""
+"""What every door does with a request: admission, the journal, an answer.
 
+request ──▶ came before? ──▶ quota, room ──▶ admission ──▶ journal ──▶ durable
+                │                                            │ cannot now, and no session
+                └──▶ its first answer                        └──▶ held a little ──▶ once more
+"""
+
+import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
-from sidespand.errors import Refused, SidespanError
-from sidespand.model import Admitted, Kind, Peer, Receipt, SessionStep
+from sidespand.errors import Refused, SidespanError, Unavailable
+from sidespand.limits import (
+    INFLIGHT_BYTES_MAX,
+    PEER_INFLIGHT_BYTES_MAX,
+    PLAIN_INFLIGHT_BYTES_MAX,
+    REQUEST_OVERHEAD_BYTES,
+)
+from sidespand.model import Admitted, Kind, Peer, Receipt, SessionStep, SpanKey
 from sidespand.ports import Admission, Journal
+from sidespand.receiver.budget import Budget, owner_of
+from sidespand.receiver.hold import Hold
+from sidespand.receiver.quota import Quota
 from sidespand.receiver.refusal import Refusal, refusal_of
+from sidespand.receiver.repeats import Repeats, RequestKey, Taken, key_of
 from sidespand.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -41,35 +58,81 @@ class Intake:
         admission: Decides what may be stored.
         journal: Makes it durable.
         telemetry: Counts what was accepted and refused.
+        repeats: Recognises what comes again without a session; None to store it again.
+        quota: What a user may send a second; None for no bound.
+        hold: Where a request without a session waits before it is refused.
     """
 
-    def __init__(self, admission: Admission, journal: Journal, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        journal: Journal,
+        telemetry: Telemetry,
+        *,
+        repeats: Repeats | None = None,
+        quota: Quota | None = None,
+        hold: Hold | None = None,
+    ) -> None:
         self._admission = admission
         self._journal = journal
         self._telemetry = telemetry
+        self._repeats = repeats
+        self._quota = quota
+        self._hold = hold or Hold()
+        self._budget = Budget(INFLIGHT_BYTES_MAX, PEER_INFLIGHT_BYTES_MAX)
+        telemetry.follow(telemetry.held_requests, lambda: self._hold.requests)
+        telemetry.follow(telemetry.receiver_inflight_bytes, lambda: self._budget.used_bytes)
 
     async def take(
-        self, parts: Sequence[tuple[Kind, bytes]], peer: Peer, step: SessionStep | None = None
+        self,
+        parts: Sequence[tuple[Kind, bytes]],
+        peer: Peer,
+        step: SessionStep | None = None,
+        ended: tuple[SpanKey, ...] = (),
     ) -> Accepted:
         """Store the encoded requests in ``parts`` together, and say so once they are durable.
 
-        With a ``step``, content that will never be admitted uses its seq up all the same, durably.
+        With a ``step``, content that will never be admitted uses its seq up all the same, durably,
+        and the spans in ``ended`` are not open any more. Without one, a request that came before is
+        not stored again, and one that the journal cannot take is tried once more after a while.
 
         Raises:
             Refused: Nothing of it was stored; the leaf says whether another try can help.
         """
+        key = self._key(parts, peer) if step is None else None
+        known = self._repeats.find(key) if self._repeats is not None and key is not None else None
+        if known is not None:
+            return await self._repeat(known, peer)
+        size = REQUEST_OVERHEAD_BYTES + sum(len(body) for _, body in parts)
+        if self._quota is not None and peer.uid is not None:
+            self._quota.spend(peer.uid, size)
+        owner = owner_of(peer)
+        self._budget.take(owner, size)
         try:
-            each = [self._admission.admit(kind, body) for kind, body in parts]
-        except Refused:
-            if step is not None:
-                await self._journal.append(Admitted(()), peer, step)
-            raise
-        admitted = each[0] if len(each) == 1 else _joined(each)
-        receipt = await self._journal.append(admitted, peer, step)
-        if not receipt.duplicate:
-            for one in each:
-                self._count(one, peer)
+            self._keep_the_last_room_for_errors(parts)
+            each = await self._admit(parts, peer, step, ended)
+            admitted = each[0] if len(each) == 1 else _joined(each)
+            try:
+                if step is None:
+                    receipt = await self._store(_with_digest(admitted, key, parts), peer, key, size)
+                else:
+                    whole = replace(admitted, ended=ended) if ended else admitted
+                    receipt = await self._journal.append(whole, peer, step)
+            except Refused:
+                self._withdraw(each)
+                raise
+        finally:
+            self._budget.give_back(owner, size)
+        if receipt.duplicate:
+            self._withdraw(each)
+        else:
+            for (kind, _), one in zip(parts, each, strict=True):
+                self._count(kind, one, peer)
         return Accepted(receipt, admitted.rejected_items, admitted.rejected_reason)
+
+    def release(self) -> None:
+        """Let the requests go that wait for better times: the daemon stops."""
+        self._hold.release()
 
     def refusal(self, error: Exception, peer: Peer) -> Refusal:
         """Return how ``error`` is told; it is counted, and logged when it is none of ours."""
@@ -86,12 +149,98 @@ class Intake:
         """Return the highest durable seq of a client instance; see ``ports.Journal``."""
         return self._journal.last_seq(instance_id, uid)
 
-    def _count(self, admitted: Admitted, peer: Peer) -> None:
+    async def _admit(
+        self,
+        parts: Sequence[tuple[Kind, bytes]],
+        peer: Peer,
+        step: SessionStep | None,
+        ended: tuple[SpanKey, ...],
+    ) -> list[Admitted]:
+        each: list[Admitted] = []
+        try:
+            for kind, body in parts:
+                each.append(self._admission.admit(kind, body))
+        except Refused as refusal:
+            self._withdraw(each)
+            if step is not None and not refusal.retryable:
+                await self._journal.append(Admitted((), ended=ended), peer, step)
+            raise
+        return each
+
+    async def _store(
+        self, admitted: Admitted, peer: Peer, key: RequestKey | None, size: int
+    ) -> Receipt:
+        stored = self._journal.append(admitted, peer)
+        stored.add_done_callback(_hear)
+        self._remember(key, stored, admitted)
+        try:
+            # Whoever asked may have gone by the time it is durable; it counts all the same.
+            return await asyncio.shield(stored)
+        except Unavailable:
+            if not self._hold.has_room(size):
+                raise
+        later = asyncio.create_task(self._store_later(admitted, peer, size))
+        later.add_done_callback(_hear)
+        self._remember(key, later, admitted)
+        return await asyncio.shield(later)
+
+    async def _store_later(self, admitted: Admitted, peer: Peer, size: int) -> Receipt:
+        await self._hold.wait(size)
+        return await self._journal.append(admitted, peer)
+
+    def _key(self, parts: Sequence[tuple[Kind, bytes]], peer: Peer) -> RequestKey | None:
+        if self._repeats is None or len(parts) != 1:
+            return None
+        ((kind, body),) = parts
+        return key_of(kind, sha256(body).digest(), peer)
+
+    def _remember(
+        self, key: RequestKey | None, outcome: asyncio.Future[Receipt], admitted: Admitted
+    ) -> None:
+        if key is not None and self._repeats is not None and admitted.contents:
+            self._repeats.add(key, outcome, admitted)
+
+    async def _repeat(self, known: Taken, peer: Peer) -> Accepted:
+        receipt = await asyncio.shield(known.outcome)
+        self._telemetry.repeated_requests.labels(peer.door).inc()
+        return Accepted(
+            replace(receipt, duplicate=True), known.rejected_items, known.rejected_reason
+        )
+
+    def _keep_the_last_room_for_errors(self, parts: Sequence[tuple[Kind, bytes]]) -> None:
+        if self._budget.used_bytes <= PLAIN_INFLIGHT_BYTES_MAX or not parts:
+            return
+        if not any(self._admission.carries_error(kind, body) for kind, body in parts):
+            raise Unavailable("too many bytes of requests are under way; only errors pass")
+
+    def _withdraw(self, each: Sequence[Admitted]) -> None:
+        for one in each:
+            self._admission.withdraw(one)
+
+    def _count(self, kind: Kind, admitted: Admitted, peer: Peer) -> None:
+        telemetry, labels = self._telemetry, (peer.door, _SIGNALS[kind])
         for content in admitted.contents:
-            signal = _SIGNALS[content.kind]
-            self._telemetry.accepted_items.labels(peer.door, signal).inc(content.item_count)
-            if admitted.rejected_items:
-                self._telemetry.refused_items.labels(peer.door, signal).inc(admitted.rejected_items)
+            telemetry.accepted_items.labels(*labels).inc(content.item_count)
+        if admitted.rejected_items:
+            telemetry.refused_items.labels(*labels).inc(admitted.rejected_items)
+        if admitted.removed_values:
+            telemetry.removed_values.labels(*labels).inc(admitted.removed_values)
+
+
+def _hear(outcome: asyncio.Future[Receipt]) -> None:
+    # Whoever asked may have gone: what came of it is nobody's business then.
+    if not outcome.cancelled():
+        outcome.exception()
+
+
+def _with_digest(
+    admitted: Admitted, key: RequestKey | None, parts: Sequence[tuple[Kind, bytes]]
+) -> Admitted:
+    # The journal binds a payload by the hash that its request was recognised by.
+    contents = admitted.contents
+    if key is None or not contents or contents[0].payload is not parts[0][1]:
+        return admitted
+    return replace(admitted, contents=(replace(contents[0], digest=key.digest),))
 
 
 def _joined(each: Sequence[Admitted]) -> Admitted:
@@ -99,4 +248,5 @@ def _joined(each: Sequence[Admitted]) -> Admitted:
         tuple(content for one in each for content in one.contents),
         sum(one.rejected_items for one in each),
         "; ".join(one.rejected_reason for one in each if one.rejected_reason),
+        removed_values=sum(one.removed_values for one in each),
     )

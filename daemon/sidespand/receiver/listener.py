@@ -1,18 +1,35 @@
-"""Where doors listen: Unix sockets that are never stolen nor left behind, and loopback ports."""
+"""Where doors listen: Unix sockets that are never stolen, and TCP ports."""
 
 import os
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sidespand.config import Address
 from sidespand.errors import ConfigError, InUse
 
-# Owner and group may connect; who that is, the directory and the service's group decide.
-SOCKET_MODE = 0o660
-# Connections that wait to be accepted: a burst of starting programs. A server that takes a socket
-# over says so once more.
-BACKLOG = 512
+# Connections that wait to be accepted: a burst of starting programs. The kernel bounds it too
+# (net.core.somaxconn); beyond it a TCP client tries again after a second. A server that takes a
+# socket over says so once more.
+BACKLOG = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who may connect to a socket: whoever may write to its file (unix(7)).
+
+    Args:
+        mode: Permission bits.
+        uid: Of its owner; None for the daemon's.
+        gid: Of its group; None for the daemon's.
+    """
+
+    mode: int = 0o660
+    uid: int | None = None
+    gid: int | None = None
 
 
 class UnixPath:
@@ -23,10 +40,17 @@ class UnixPath:
 
     Args:
         public: Where clients connect.
+        ownership: Whose the socket is.
+
+    Attributes:
+        stays: The file of a closed socket is left in place, so that who connects between two lives
+            of the daemon is refused (ECONNREFUSED) rather than told that there is none (ENOENT).
     """
 
-    def __init__(self, public: Path) -> None:
+    def __init__(self, public: Path, ownership: Ownership | None = None) -> None:
         self.public = public
+        self._ownership = ownership or Ownership()
+        self.stays = False
         self.private = public.with_name(f".{public.name}.new")
         self._published = False
 
@@ -54,34 +78,66 @@ class UnixPath:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.setblocking(False)
-            listener.bind(os.fspath(self.private))
+            with self.guarded():
+                listener.bind(os.fspath(self.private))
             listener.listen(BACKLOG)
             self.publish()
-        except OSError:
+        except (OSError, ConfigError):
             listener.close()
             self.discard()
             raise
         return listener
 
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Let nobody but this user connect to a socket that is bound meanwhile."""
+        before = os.umask(0o177)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
     def publish(self) -> None:
-        """Move the bound socket to its public name."""
-        self.private.chmod(SOCKET_MODE)
+        """Give the bound socket to whom it belongs and move it to its public name.
+
+        Raises:
+            ConfigError: This user may not give it to that owner or group.
+        """
+        self._give()
         self.private.rename(self.public)
         self._published = True
 
     def discard(self) -> None:
-        """Remove the socket file; nobody can connect afterwards."""
+        """Remove the socket file, unless it stays."""
         self.private.unlink(missing_ok=True)
         if self._published:
-            self.public.unlink(missing_ok=True)
+            if not self.stays:
+                self.public.unlink(missing_ok=True)
             self._published = False
+
+    def _give(self) -> None:
+        owner, group = self._ownership.uid, self._ownership.gid
+        for key, given, uid, gid in (
+            ("socket_group", group, -1, group),
+            ("socket_owner", owner, owner, -1),
+        ):
+            if uid is None or gid is None:
+                continue
+            try:
+                os.chown(self.private, uid, gid)
+            except OSError as error:
+                raise ConfigError(
+                    f"receivers.{key}: cannot give {self.public} to {given}: {error.strerror}",
+                    hint="root may name anybody, another user a group that they are in",
+                ) from error
+        self.private.chmod(self._ownership.mode)
 
 
 def listen_tcp(address: Address, key: str) -> socket.socket:
     """Return a socket that listens on ``address``.
 
     Args:
-        address: A loopback address; port 0 lets the kernel choose.
+        address: An address of this host; port 0 lets the kernel choose.
         key: The configuration key, for the message.
 
     Raises:

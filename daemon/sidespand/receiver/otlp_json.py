@@ -28,7 +28,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from sidespand.errors import InvalidRequest, TooLarge
-from sidespand.limits import JSON_BYTES_MAX, JSON_DEPTH_MAX
+from sidespand.limits import JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_OBJECTS_MAX
 from sidespand.model import Kind
 
 _REQUESTS: Mapping[Kind, type[Message]] = {
@@ -56,12 +56,14 @@ def to_protobuf(kind: Kind, body: bytes) -> bytes:
         body: UTF-8 JSON text.
 
     Raises:
-        TooLarge: It is over JSON_BYTES_MAX. Not retryable.
+        TooLarge: It is over JSON_BYTES_MAX or JSON_OBJECTS_MAX. Not retryable.
         InvalidRequest: It is not JSON, nests deeper than JSON_DEPTH_MAX, or is not such a request;
             the message names the field. Not retryable.
     """
     if len(body) > JSON_BYTES_MAX:
         raise TooLarge(f"the JSON body is over {JSON_BYTES_MAX} bytes; protobuf may be larger")
+    if body.count(b"{") > JSON_OBJECTS_MAX:
+        raise TooLarge(f"the JSON body has over {JSON_OBJECTS_MAX} objects; protobuf may have more")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

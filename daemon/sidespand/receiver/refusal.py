@@ -15,17 +15,16 @@ from google.rpc.status_pb2 import Status
 
 from sidespan.v1.recorder_pb2 import Nack
 from sidespand.errors import (
+    RETRY_AFTER_MS,
     InvalidRequest,
     OutOfOrder,
     PermissionRefused,
     ProtocolViolation,
     SidespanError,
     TooLarge,
+    Unauthenticated,
     Unavailable,
 )
-
-# A failure of our own must look passing: a sender gives up on what looks permanent.
-_RETRY_AFTER_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class Refusal:
 _TABLE: tuple[tuple[type[SidespanError], grpc.StatusCode, int, Nack.Code], ...] = (
     (InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT, 400, Nack.INVALID),
     (TooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED, 413, Nack.TOO_LARGE),
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED, 401, Nack.PERMISSION_DENIED),
     (PermissionRefused, grpc.StatusCode.PERMISSION_DENIED, 403, Nack.PERMISSION_DENIED),
     (OutOfOrder, grpc.StatusCode.UNAVAILABLE, 503, Nack.OUT_OF_ORDER),
     (Unavailable, grpc.StatusCode.UNAVAILABLE, 503, Nack.UNAVAILABLE),
@@ -82,7 +82,7 @@ def refusal_of(error: Exception) -> Refusal:
     """Return how ``error`` is told; one that is not in the table looks like a passing failure."""
     for leaf, grpc_code, http_status, nack_code in _TABLE:
         if isinstance(error, leaf):
-            wait = error.retry_after_ms if isinstance(error, Unavailable) else _RETRY_AFTER_MS
+            wait = error.retry_after_ms if isinstance(error, Unavailable) else RETRY_AFTER_MS
             return Refusal(
                 grpc_code, http_status, nack_code, str(error), wait if error.retryable else 0
             )
@@ -90,6 +90,7 @@ def refusal_of(error: Exception) -> Refusal:
         grpc.StatusCode.UNAVAILABLE,
         503,
         Nack.UNAVAILABLE,
+        # A failure of our own must look passing: a sender gives up on what looks permanent.
         "the recorder failed; its log says how",
-        _RETRY_AFTER_MS,
+        RETRY_AFTER_MS,
     )

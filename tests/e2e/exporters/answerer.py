@@ -3,7 +3,7 @@
 import functools
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +11,21 @@ from pathlib import Path
 from sidespand.admission import OtlpAdmission
 from sidespand.config import Address
 from sidespand.errors import Refused
-from sidespand.limits import MESSAGE_BYTES_MAX
+from sidespand.limits import CONNECTIONS_MAX, MESSAGE_BYTES_MAX
 from sidespand.model import Admitted, Kind
+from sidespand.receiver.absence import Absences
+from sidespand.receiver.access import Access
+from sidespand.receiver.grpc_callers import GrpcCallers
 from sidespand.receiver.grpc_door import GrpcDoor
 from sidespand.receiver.http_door import HttpDoor
+from sidespand.receiver.http_gate import HttpGate
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.listener import UnixPath
+from sidespand.receiver.registry import SessionRegistry
 from sidespand.telemetry import Telemetry
 from tests.e2e.exporters.programs import Emitted, Exporter, emit
 from tests.journals import opened
+from tests.unit.receiver.serving import SlowJournal
 
 
 class ScriptedAdmission:
@@ -44,10 +50,23 @@ class ScriptedAdmission:
         admitted = self._admission.admit(kind, body)
         return replace(admitted, rejected_items=1 if step else 0, rejected_reason=step)
 
+    def carries_error(self, kind: Kind, body: bytes) -> bool:
+        """Tell what the daemon's own would."""
+        return self._admission.carries_error(kind, body)
+
+    def withdraw(self, admitted: Admitted) -> None:
+        """Do what the daemon's own would."""
+        self._admission.withdraw(admitted)
+
 
 @asynccontextmanager
 async def answering(
-    exporter: Exporter, admission: ScriptedAdmission, root: Path, port: int = 0
+    exporter: Exporter,
+    admission: ScriptedAdmission,
+    root: Path,
+    port: int = 0,
+    *,
+    refusals: Sequence[Refused] = (),
 ) -> AsyncIterator[int]:
     """Yield the port of the door that ``exporter`` speaks to; the store is ``root/data``.
 
@@ -56,18 +75,34 @@ async def answering(
         admission: What it is told.
         root: A directory of its own that exists.
         port: Of this host; 0 for any.
+        refusals: What the journal says first, one a request.
     """
     path, address = UnixPath(root / "door.sock"), Address("127.0.0.1", port)
     telemetry = Telemetry()
     async with opened(root / "data") as store:
-        intake = Intake(admission, store, telemetry)
+        journal = SlowJournal(store)
+        journal.refusals += refusals
+        intake = Intake(admission, journal, telemetry)
         close: Callable[[], Awaitable[None]]
         if exporter.protocol == "grpc":
-            grpc_door = GrpcDoor(intake, MESSAGE_BYTES_MAX)
+            grpc_door = GrpcDoor(
+                intake,
+                GrpcCallers(Access()),
+                SessionRegistry(
+                    intake,
+                    Access(),
+                    Absences(store, telemetry.abandoned_spans.inc),
+                    message_bytes_max=MESSAGE_BYTES_MAX,
+                    source_node_ref="node://test@host",
+                    changed=lambda _door, _count: None,
+                ),
+                MESSAGE_BYTES_MAX,
+            )
             close = functools.partial(grpc_door.close, 0)
             bound = await grpc_door.open(path, address)
         else:
-            http_door = HttpDoor(intake, telemetry, lambda: True, MESSAGE_BYTES_MAX)
+            gate = HttpGate(Access(), telemetry, CONNECTIONS_MAX)
+            http_door = HttpDoor(intake, gate, telemetry, lambda: True, MESSAGE_BYTES_MAX)
             close = http_door.close
             bound = await http_door.open(path, address)
         try:

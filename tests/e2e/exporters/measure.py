@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from sidespand.errors import Unavailable
-from tests.e2e.exporters.answerer import told
+from tests.e2e.exporters.answerer import ScriptedAdmission, answering, told
 from tests.e2e.exporters.programs import EXPORTERS, LANGUAGES, Emitted, Exporter, emit, install
 
 
@@ -19,6 +19,15 @@ async def refused(exporter: Exporter, delay_s: int) -> tuple[Emitted, int]:
         refusal = Unavailable("the disk is full", retry_after_ms=delay_s * 1000)
         emitted, attempts_s = await told(exporter, Path(root), refusal)
     return emitted, len(attempts_s)
+
+
+async def pressed(exporter: Exporter) -> Emitted:
+    """Return what came of a batch for a journal that stays full."""
+    refusals = [Unavailable("the disk is full")] * 100
+    admission = ScriptedAdmission("")
+    with tempfile.TemporaryDirectory() as root:
+        async with answering(exporter, admission, Path(root), refusals=refusals) as port:
+            return await emit(exporter, port)
 
 
 async def unheard(exporter: Exporter) -> Emitted:
@@ -31,10 +40,10 @@ async def unheard(exporter: Exporter) -> Emitted:
 
 async def row(exporter: Exporter) -> str:
     """Return an exporter's row."""
-    (one, requests), (two, _), none = await asyncio.gather(
-        refused(exporter, 1), refused(exporter, 2), unheard(exporter)
+    (one, requests), (two, _), full, none = await asyncio.gather(
+        refused(exporter, 1), refused(exporter, 2), pressed(exporter), unheard(exporter)
     )
-    seconds = [f"{emitted.took_ms / 1000:.1f}" for emitted in (one, two, none)]
+    seconds = [f"{emitted.took_ms / 1000:.1f}" for emitted in (one, two, full, none)]
     return f"| {exporter.name} | {requests} | {' | '.join(seconds)} |"
 
 

@@ -92,12 +92,15 @@ class Emitted:
     log: str
 
 
-async def emit(exporter: Exporter, where: Path | int) -> Emitted:
+async def emit(
+    exporter: Exporter, where: Path | int, settings: Mapping[str, str] | None = None
+) -> Emitted:
     """Send ``spans.json`` once.
 
     Args:
         exporter: Through which.
         where: The door's socket, or its port of this host.
+        settings: Further variables; they go before those that name the door.
     """
     command = [*install(exporter.language), exporter.protocol]
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{where}"}
@@ -109,7 +112,11 @@ async def emit(exporter: Exporter, where: Path | int) -> Emitted:
         command.append(str(where))
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment(variables)
+        *command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=_environment({**variables, **(settings or {})}),
     )
     try:
         async with asyncio.timeout(RUN_S_MAX):

@@ -71,7 +71,11 @@ def scattered(spans: int) -> ExportTraceServiceRequest:
 @given(count=st.integers(1, 20))
 def test_good_spans_are_stored_as_they_came(kind: Kind, count: int) -> None:
     """The payload is the very bytes that were sent, and every span is an item."""
-    body = scattered(count).SerializeToString()
+    request = scattered(count)
+    if kind is Kind.MARKS:
+        for span in spans_of(request):
+            span.end_time_unix_nano = 0
+    body = request.SerializeToString()
     admitted = ADMISSION.admit(kind, body)
     (one,) = admitted.contents
     assert one.payload is body
@@ -317,3 +321,18 @@ def test_a_request_of_mostly_bad_items_is_refused_whole() -> None:
     spans.add(trace_id=b"short")
     with pytest.raises(InvalidRequest, match="more than 10000 items refused; the first: trace_id"):
         ADMISSION.admit(Kind.SPANS, request.SerializeToString())
+
+
+@pytest.mark.parametrize("kind", [Kind.SPANS, Kind.LOGS])
+def test_resources_and_scopes_are_counted_before_they_are_visited(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty ones cost a visit each; exactly the bound passes."""
+    monkeypatch.setattr(otlp, "GROUPS_PER_RECORD_MAX", 5)
+    scope = b"\x12\x00"
+    within = [b"\x0a\x00" * 5, b"\x0a\x08" + 4 * scope, (b"\x0a\x02" + scope) * 2]
+    for body in within:
+        assert ADMISSION.admit(kind, body).contents == ()
+    for body in (b"\x0a\x00" * 6, b"\x0a\x0a" + 5 * scope, (b"\x0a\x02" + scope) * 3):
+        with pytest.raises(TooLarge, match="6 resources and scopes"):
+            ADMISSION.admit(kind, body)

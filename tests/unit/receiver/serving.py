@@ -1,6 +1,7 @@
 """Doors in this process: real sockets and a real journal, on the daemon's kind of event loop."""
 
 import asyncio
+import functools
 from asyncio import Future, StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,10 +14,13 @@ from sidespan.v1.recorder_pb2 import Ack, Hello, HelloAck, Nack, Records
 from sidespand.admission import OtlpAdmission
 from sidespand.errors import Refused
 from sidespand.journal.store import JournalStore
-from sidespand.limits import FRAME_STALL_S, MIB
+from sidespand.limits import AWAY_S_MAX, CONNECTIONS_MAX, FRAME_STALL_S, MIB, REQUEST_S
 from sidespand.model import Admitted, Peer, Receipt, SessionStep
+from sidespand.receiver.absence import Absences
+from sidespand.receiver.access import Access
 from sidespand.receiver.intake import Intake
-from sidespand.receiver.session import SessionRegistry
+from sidespand.receiver.registry import SessionRegistry
+from sidespand.receiver.session import IngestConnection
 from sidespand.telemetry import Telemetry
 from tests.frame_client import ACK, HEAD, HELLO, HELLO_ACK, NACK, RECORDS, frame
 from tests.journals import opened
@@ -106,25 +110,43 @@ class Sessions:
         self.journal = journal
         self.registry = registry
         self.connections: list[int] = []
+        self.abandoned: list[int] = []
+        self.store: JournalStore
 
 
 @asynccontextmanager
-async def sessions(root: Path, *, stall_s: float = FRAME_STALL_S) -> AsyncIterator[Sessions]:
+async def sessions(
+    root: Path,
+    *,
+    stall_s: float = FRAME_STALL_S,
+    request_s: float = REQUEST_S,
+    connections_max: int = CONNECTIONS_MAX,
+    away_s_max: float = AWAY_S_MAX,
+) -> AsyncIterator[Sessions]:
     """Yield an open ingest.sock."""
     async with opened(root / "data") as store:
         journal = SlowJournal(store)
         counts: list[int] = []
+        abandoned: list[int] = []
         registry = SessionRegistry(
             Intake(OtlpAdmission(), journal, Telemetry()),
+            Access(),
+            Absences(store, abandoned.append, away_s_max=away_s_max),
             message_bytes_max=LIMIT,
             source_node_ref="node://test@host",
             stall_s=stall_s,
-            changed=counts.append,
+            request_s=request_s,
+            connections_max=connections_max,
+            changed=lambda _, count: counts.append(count),
         )
         given = Sessions(root / "ingest.sock", journal, registry)
         given.connections = counts
+        given.abandoned = abandoned
+        given.store = store
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(registry.protocol, str(given.path))
+        server = await loop.create_unix_server(
+            functools.partial(IngestConnection, registry), str(given.path)
+        )
         try:
             yield given
         finally:
@@ -168,9 +190,12 @@ class Client:
         assert (number, seq) == (HELLO_ACK, 0), (number, body)
         return HelloAck.FromString(body)
 
-    def records(self, seq: int, traces: bytes = b"") -> None:
+    def records(
+        self, seq: int, traces: bytes = b"", *, marks: bytes = b"", ended: bytes = b""
+    ) -> None:
         """Send RECORDS."""
-        self.writer.write(frame(RECORDS, seq, Records(traces=traces).SerializeToString()))
+        records = Records(traces=traces, marks=marks, ended=ended)
+        self.writer.write(frame(RECORDS, seq, records.SerializeToString()))
 
     async def receive(self) -> tuple[int, int, bytes]:
         """Return type, seq and body of the next frame; EOFError when there is none."""

@@ -17,10 +17,11 @@ Code = grpc.StatusCode
 EXPECTED = {
     errors.InvalidRequest: (Code.INVALID_ARGUMENT, 400, Nack.INVALID, 0),
     errors.TooLarge: (Code.RESOURCE_EXHAUSTED, 413, Nack.TOO_LARGE, 0),
+    errors.Unauthenticated: (Code.UNAUTHENTICATED, 401, Nack.PERMISSION_DENIED, 0),
     errors.PermissionRefused: (Code.PERMISSION_DENIED, 403, Nack.PERMISSION_DENIED, 0),
-    errors.OutOfOrder: (Code.UNAVAILABLE, 503, Nack.OUT_OF_ORDER, 1000),
-    errors.Unavailable: (Code.UNAVAILABLE, 503, Nack.UNAVAILABLE, 1000),
-    errors.JournalFailed: (Code.UNAVAILABLE, 503, Nack.UNAVAILABLE, 1000),
+    errors.OutOfOrder: (Code.UNAVAILABLE, 503, Nack.OUT_OF_ORDER, 2000),
+    errors.Unavailable: (Code.UNAVAILABLE, 503, Nack.UNAVAILABLE, 2000),
+    errors.JournalFailed: (Code.UNAVAILABLE, 503, Nack.UNAVAILABLE, 2000),
     errors.ProtocolViolation: (Code.INVALID_ARGUMENT, 400, Nack.PROTOCOL, 0),
 }
 
@@ -53,6 +54,7 @@ def test_the_table_is_complete() -> None:
         errors.InUse,
         errors.StoreUnreadable,
         errors.StoreTooNew,
+        errors.StoreMoved,
         errors.NotFound,
         errors.Refused,
     }

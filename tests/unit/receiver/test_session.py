@@ -11,7 +11,8 @@ import pytest
 from sidespan.v1.recorder_pb2 import HelloAck, Nack, Records
 from sidespand.errors import JournalFailed, Unavailable
 from sidespand.limits import MIB, REQUEST_OVERHEAD_BYTES, UNACKED_BYTES_MAX
-from sidespand.receiver import session
+from sidespand.receiver.conversation import Conversation
+from sidespand.receiver.session import IngestConnection
 from tests.frame_client import BYE, CONTROL, HEAD, HELLO_ACK, RECORDS, frame
 from tests.journals import eventually, records_of
 from tests.otlp import encoded
@@ -25,9 +26,16 @@ ROOT = Path(__file__).parents[3]
 READ_BYTES = MIB // 4
 
 
-def under_test(given: Sessions) -> session.IngestConnection:
-    """Return the connection of INSTANCE."""
+def under_test(given: Sessions) -> Conversation:
+    """Return the session of INSTANCE."""
     return given.registry._by_instance[INSTANCE]
+
+
+def line_of(given: Sessions) -> IngestConnection:
+    """Return the connection of INSTANCE."""
+    line = under_test(given)._line
+    assert isinstance(line, IngestConnection)
+    return line
 
 
 async def turn(given: Sessions) -> None:
@@ -294,7 +302,7 @@ def test_what_is_unacked_is_bounded(tmp_path: Path, body_bytes: int, count: int)
             await client.hello(INSTANCE)
             given.journal.hold()
             client.writer.write(b"".join(frame(RECORDS, seq, body) for seq in range(1, count + 1)))
-            await eventually(lambda: under_test(given)._paused, "the daemon to stop reading")
+            await eventually(lambda: line_of(given)._paused, "the daemon to stop reading")
             await turn(given)
             assert under_test(given)._unacked_bytes <= UNACKED_BYTES_MAX + slack
             assert given.journal.taken < count
@@ -318,9 +326,9 @@ def test_a_client_that_does_not_read_its_answers_is_not_read(tmp_path: Path) -> 
             client.reader._transport.pause_reading()  # type: ignore[attr-defined]
             for seq in range(1, count + 1):
                 client.records(seq)
-            connection = under_test(given)
+            connection, conversation = line_of(given), under_test(given)
             await eventually(lambda: connection._congested, "the daemon to stop reading")
-            await eventually(lambda: not connection._deciding, "what was read to be answered")
+            await eventually(lambda: not conversation._deciding, "what was read to be answered")
             assert given.journal.taken < count
             assert connection._transport is not None
             assert connection._transport.get_write_buffer_size() < 8 * MIB
@@ -352,7 +360,7 @@ def test_a_client_that_stops_in_a_frame_is_let_go(
 
     run(test())
     assert (
-        f"pid {os.getpid()} uid {os.getuid()} closed: stopped in the middle of a frame for 0.02 s"
+        f"pid {os.getpid()} uid {os.getuid()} closed: the rest of its frame did not come"
         in (caplog.text)
     )
 
@@ -371,9 +379,9 @@ def test_a_client_that_waits_for_us_is_not_let_go(tmp_path: Path) -> None:
             given.journal.hold()
             for seq in range(1, count + 1):
                 client.writer.write(frame(RECORDS, seq, body))
-            await eventually(lambda: under_test(given)._paused, "the daemon to stop reading")
-            assert under_test(given)._splitter.partial
-            assert under_test(given)._stall is None
+            await eventually(lambda: line_of(given)._paused, "the daemon to stop reading")
+            assert line_of(given)._splitter.partial
+            assert line_of(given)._stall is None
             given.journal.release()
             for seq in range(1, count + 1):
                 await client.ack(seq)
@@ -405,16 +413,18 @@ def test_a_stop_is_announced_and_answers_what_is_due(tmp_path: Path) -> None:
 
 
 def test_there_are_no_more_connections_than_the_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One too many is closed at once with a logged reason; a place that is free is given again."""
-    monkeypatch.setattr(session, "CONNECTIONS_MAX", 1)
+    """One too many is told to come back, and closed; a place that is free is given again."""
 
     async def test() -> None:
-        async with sessions(tmp_path) as given:
+        async with sessions(tmp_path, connections_max=1) as given:
             async with await Client.connect(given.path) as first:
                 await first.hello(INSTANCE)
                 async with await Client.connect(given.path) as second:
+                    nack = await second.nack(0)
+                    assert (nack.code, nack.text) == (nack.UNAVAILABLE, "more than 1 connections")
+                    assert nack.retry_after_ms > 0
                     assert await second.closed()
                 first.records(1)
                 await first.ack(1)
@@ -423,7 +433,7 @@ def test_there_are_no_more_connections_than_the_limit(
                 await third.hello(OTHER)
 
     run(test())
-    assert "closed: more than 1 connections" in caplog.text
+    assert caplog.text.count("more than 1 sessions; the next are told to come back") == 1
 
 
 def let_everybody_in(path: Path) -> None:
