@@ -22,6 +22,8 @@ STACKTRACE_BYTES_MAX: Final = 32 * KIB
 SPAN_ATTRIBUTES_MAX: Final = 128
 SPAN_EVENTS_MAX: Final = 128
 EVENT_ATTRIBUTES_MAX: Final = 128
+SPAN_LINKS_MAX: Final = 128
+LINK_ATTRIBUTES_MAX: Final = 32
 # What one span may hold in fields that are larger than SMALL_FIELD_BYTES; the small ones are
 # bounded by their counts.
 SPAN_LARGE_FIELDS_BYTES_MAX: Final = 1 * MIB
@@ -36,6 +38,28 @@ BATCH_BYTES_MAX: Final = 256 * KIB
 BATCH_SPANS_MAX: Final = 512
 # How long the sender lets spans gather once it has been woken.
 LINGER_S: Final = 0.02
+
+# A span that is open longer is announced by a mark.
+MARK_AFTER_S: Final = 0.05
+# Open spans that no mark has announced and that are kept in mind; more are a program's mistake.
+YOUNG_SPANS_MAX: Final = 65_536
+# How long a durable span waits for its mark to be on disk before it goes on without.
+DURABLE_TIMEOUT_S: Final = 1.0
+# Ids of announced spans that were dropped when they ended; 24 bytes each.
+ORPHANS_MAX: Final = 8192
+# A snapshot of state, as JSON, and how many a span may hold. Both bound what its end costs.
+STATE_BYTES_MAX: Final = 32 * KIB
+STATES_MAX: Final = 16
+# A file of spans that nobody takes away must not fill the disk.
+OFFLINE_BYTES_MAX: Final = 1024 * MIB
+
+# What a tracer keeps in memory for ``save``; its JSON lines hold every step.
+TRACER_STEPS_MAX: Final = 10_000
+STEP_LOGS_MAX: Final = 1024
+# What waits for an AgentTrace server; a few MiB.
+EXPORT_QUEUE_MAX: Final = 1000
+# Of an agent's name in the name of a file, which most systems end at 255 bytes.
+FILE_NAME_CHARACTERS_MAX: Final = 100
 
 # Encoded keys and names that are kept; both sets are small in any program that is not mistaken.
 CACHED_TEXTS_MAX: Final = 4096

@@ -22,27 +22,30 @@ from sidespan._values import any_value, key_bytes, text_bytes
 # byte.
 SPAN_ATTRIBUTE = tuple(bytes((0x4A, n)) for n in range(128))
 EVENT_ATTRIBUTE = tuple(bytes((0x1A, n)) for n in range(128))
+LINK_ATTRIBUTE = tuple(bytes((0x22, n)) for n in range(128))
 RESOURCE_ATTRIBUTE = tuple(bytes((0x0A, n)) for n in range(128))
+_EVENT = tuple(bytes((0x5A, n)) for n in range(128))
 _SPAN_STATUS = b"\x7a"
 
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _STATUS_ERROR = b"\x18\x02"
 
 _pack_kind_and_times = struct.Struct("<BBBQBQ").pack
-_pack_flags = struct.Struct("<2sI").pack
+# Every value of Span.flags that is written, as a field: the W3C flags' byte and two bits of ours.
+_FLAGS = tuple(struct.pack("<2sI", b"\x85\x01", flags) for flags in range(0x400))
+# The length of the AnyValue, the tag of int_value, a varint of two bytes.
+_pack_two_byte_int = struct.Struct("4B").pack
 # The time, and the tag of the name.
 _pack_event_time = struct.Struct("<BQB").pack
-_pack_double = struct.Struct("<d").pack
+# The length of the AnyValue, the tag of double_value, the number.
+_pack_double = struct.Struct("<2sd").pack
 
-_ONE_BYTE_MAX = 128
-_INT64_MAX = 2**63 - 1
-# What comes before n bytes of text: the length of the AnyValue, the tag of string_value, n.
-_SHORT_TEXT_MAX = 126
-_SHORT_TEXT = tuple(bytes((n + 2, 0x0A, n)) for n in range(_SHORT_TEXT_MAX))
+_ONE_BYTE_MAX, _TWO_BYTES_MAX = 128, 16384
+# Models, names, states: a program says the same few short texts again and again.
+_KEPT_TEXT_MAX = 48
+_texts: dict[str, bytes] = {}
 # The length of the AnyValue, the tag of int_value, the number.
 _SMALL_INT = tuple(bytes((2, 0x18, n)) for n in range(_ONE_BYTE_MAX))
-# What comes before a varint of n bytes: the length of the AnyValue, the tag of int_value.
-_SHORT_INT = tuple(bytes((n + 1, 0x18)) for n in range(11))
 _keys: dict[str, bytes] = {}
 _names: dict[str, bytes] = {}
 
@@ -59,15 +62,14 @@ def attribute(field: tuple[bytes, ...], key: str, value: Any) -> bytes:
     kind = type(value)
     body: bytes
     # The short cuts write what any_value would; most attributes take one of them.
-    if kind is str and value.isascii() and len(value) < _SHORT_TEXT_MAX:
-        body = head + _SHORT_TEXT[len(value)] + value.encode()
+    if kind is str and len(value) < _KEPT_TEXT_MAX:
+        body = head + (_texts.get(value) or _text(value))
     elif kind is int and 0 <= value < _ONE_BYTE_MAX:
         body = head + _SMALL_INT[value]
-    elif kind is int and 0 <= value <= _INT64_MAX:
-        encoded = varint(value)
-        body = head + _SHORT_INT[len(encoded)] + encoded
+    elif kind is int and 0 <= value < _TWO_BYTES_MAX:
+        body = head + _pack_two_byte_int(3, 0x18, value & 0x7F | 0x80, value >> 7)
     elif kind is float:
-        body = head + b"\x09\x21" + _pack_double(value)
+        body = head + _pack_double(b"\x09\x21", value)
     else:
         encoded = any_value(value)
         body = head + varint(len(encoded)) + encoded
@@ -86,18 +88,39 @@ def event(name: str, time_ns: int, attributes: Mapping[str, object]) -> bytes:
     dropped = len(attributes) - EVENT_ATTRIBUTES_MAX
     if dropped > 0:
         attributes = dict(islice(attributes.items(), EVENT_ATTRIBUTES_MAX))
-    parts = [_pack_event_time(0x09, time_ns, 0x12), _names.get(name) or _name(name)]
-    for key, value in attributes.items():
-        parts.append(attribute(EVENT_ATTRIBUTE, key, value))
+    body = _pack_event_time(0x09, time_ns, 0x12) + (_names.get(name) or _name(name))
+    if len(attributes) == 1:
+        # Most events have one, and a list to join costs as much as it does.
+        for key, value in attributes.items():
+            body += attribute(EVENT_ATTRIBUTE, key, value)
+    elif attributes:
+        fields = [attribute(EVENT_ATTRIBUTE, key, value) for key, value in attributes.items()]
+        body += b"".join(fields)
     if dropped > 0:
-        parts.append(b"\x20" + varint(dropped))
-    body = b"".join(parts)
-    return b"\x5a" + varint(len(body)) + body
+        body += b"\x20" + varint(dropped)
+    size = len(body)
+    return (_EVENT[size] if size < _ONE_BYTE_MAX else b"\x5a" + varint(size)) + body
 
 
 def dropped_counts(attributes: int, events: int) -> bytes:
     """Return how many attributes and events a span had beside those in it, as fields of it."""
     return b"\x50" + varint(attributes) + b"\x60" + varint(events)
+
+
+def link(context: SpanContext, attributes: Mapping[str, object]) -> bytes:
+    """Return a link to another span as a field of its own."""
+    trace_id, span_id, flags, trace_state, is_remote = context
+    body = b"\x0a\x10" + trace_id + b"\x12\x08" + span_id
+    if trace_state:
+        body += length_delimited(b"\x1a", trace_state.encode())
+    body += b"".join(attribute(LINK_ATTRIBUTE, key, value) for key, value in attributes.items())
+    flags = flags & 0xFF | _HAS_IS_REMOTE | (_IS_REMOTE if is_remote else 0)
+    return length_delimited(b"\x6a", body + struct.pack("<BI", 0x35, flags))
+
+
+def dropped_links(count: int) -> bytes:
+    """Return how many links a span had beside those in it, as a field of it."""
+    return b"\x70" + varint(count) if count else b""
 
 
 def error_status(message: str) -> bytes:
@@ -106,15 +129,16 @@ def error_status(message: str) -> bytes:
     return length_delimited(_SPAN_STATUS, length_delimited(b"\x12", text) + _STATUS_ERROR)
 
 
-def span(
+def span(  # noqa: PLR0917 - Keywords would cost the caller a tenth of it.
     context: SpanContext,
     parent: SpanContext | None,
     name: str,
-    *,
     kind: int,
     start_ns: int,
     end_ns: int,
-    fields: Iterable[bytes],
+    attributes: Iterable[bytes],
+    events: Iterable[bytes],
+    rest: bytes,
 ) -> bytes:
     """Return an encoded Span.
 
@@ -124,27 +148,37 @@ def span(
         name: Cut at NAME_BYTES_MAX.
         kind: A number of ``SpanKind``.
         start_ns: Since the Unix epoch.
-        end_ns: Since the Unix epoch.
-        fields: Attributes, events, the counts of what was dropped and the status, as the functions
-            here return them.
+        end_ns: Since the Unix epoch; 0 for one that has not ended.
+        attributes: As ``attribute`` returns them.
+        events: As ``event`` returns them.
+        rest: Links, the counts of what was dropped and the status, as the functions here return
+            them.
     """
     trace_id, span_id, flags, trace_state, _ = context
-    flags |= _HAS_IS_REMOTE
-    parts = [b"\x0a\x10", trace_id, b"\x12\x08", span_id]
+    flags = flags & 0xFF | _HAS_IS_REMOTE
+    origin = b""
     if trace_state:
-        parts.append(length_delimited(b"\x1a", trace_state.encode()))
+        origin = length_delimited(b"\x1a", trace_state.encode())
     if parent is not None:
-        parts += (b"\x22\x08", parent.span_id_bytes)
+        origin += b"\x22\x08" + parent.span_id_bytes
         if parent.is_remote:
             flags |= _IS_REMOTE
-    parts += (
-        b"\x2a",
-        _names.get(name) or _name(name),
-        _pack_kind_and_times(0x30, kind, 0x39, start_ns, 0x41, end_ns),
+    return b"".join(
+        [
+            b"\x0a\x10",
+            trace_id,
+            b"\x12\x08",
+            span_id,
+            origin,
+            b"\x2a",
+            _names.get(name) or _name(name),
+            _pack_kind_and_times(0x30, kind, 0x39, start_ns, 0x41, end_ns),
+            *attributes,
+            *events,
+            rest,
+            _FLAGS[flags],
+        ]
     )
-    parts += fields
-    parts.append(_pack_flags(b"\x85\x01", flags))
-    return b"".join(parts)
 
 
 def resource(attributes: Mapping[str, object]) -> bytes:
@@ -169,6 +203,12 @@ def export_request(resource: bytes, scope: bytes, spans: Iterable[bytes]) -> byt
 def _key(key: str) -> bytes:
     """Return the key of a KeyValue with the tag of its value, remembered."""
     return _remember(_keys, key, length_delimited(b"\x0a", key_bytes(key)) + b"\x12")
+
+
+def _text(text: str) -> bytes:
+    """Return a text as an AnyValue after its length, remembered."""
+    encoded = any_value(text)
+    return _remember(_texts, text, varint(len(encoded)) + encoded)
 
 
 def _name(name: str) -> bytes:

@@ -1,14 +1,19 @@
-"""Handing a trace to the next process, and taking it from the one before, as W3C headers."""
+"""Handing a trace to the next process, and taking it from the one before, as W3C headers.
 
+Or as B3, when ``OTEL_PROPAGATORS`` lists it.
+"""
+
+import os
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from sidespan import _w3c
 from sidespan._context import SpanContext
+from sidespan._factory import current
 from sidespan._runtime import runtime
-from sidespan._span import current
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+_W3C, _B3, _B3_MULTI = "tracecontext", "b3", "b3multi"
 
 
 def inject(carrier: MutableMapping[str, str]) -> None:
@@ -34,10 +39,11 @@ def extract(carrier: Mapping[Any, Any]) -> SpanContext | None:
     Never raises, whatever the carrier holds. A malformed ``tracestate`` is dropped alone.
     """
     try:
-        parents, states = _values(carrier, TRACEPARENT), _values(carrier, TRACESTATE)
+        formats = _formats()
+        parents, states = values(carrier, TRACEPARENT), values(carrier, TRACESTATE)
         parsed = _w3c.parse_traceparent(parents[0]) if len(parents) == 1 else None
-        if parsed is None:
-            return None
+        if parsed is None or _W3C not in formats:
+            return _b3_context(carrier) if _B3 in formats or _B3_MULTI in formats else None
         trace_id, span_id, flags = parsed
         state = _w3c.parse_tracestate(",".join(states))
         return SpanContext(trace_id, span_id, flags, state, is_remote=True)
@@ -51,12 +57,24 @@ def headers(context: SpanContext) -> list[tuple[str, str]]:
     trace_id, span_id, flags, trace_state, _ = context
     if not any(trace_id):
         return []
-    pairs = [(TRACEPARENT, _w3c.format_traceparent(trace_id, span_id, flags))]
-    state = _w3c.with_token(trace_state, runtime.token())
-    return [*pairs, (TRACESTATE, state)] if state else pairs
+    formats = _formats()
+    pairs = []
+    if _W3C in formats:
+        pairs.append((TRACEPARENT, _w3c.format_traceparent(trace_id, span_id, flags)))
+        state = _w3c.with_token(trace_state, runtime.token())
+        if state:
+            pairs.append((TRACESTATE, state))
+    if _B3 in formats or _B3_MULTI in formats:
+        from sidespan import b3
+
+        for name in formats:
+            if name != _W3C:
+                pairs += b3.headers(context, multi=name == _B3_MULTI)
+    return pairs
 
 
-def _values(carrier: Mapping[Any, Any], name: str) -> list[str]:
+def values(carrier: Mapping[Any, Any], name: str) -> list[str]:
+    """Return every text under a key, which is matched in lower case, in order."""
     found: list[str] = []
     for key, value in carrier.items():
         if isinstance(key, str) and key.lower() == name:
@@ -66,3 +84,19 @@ def _values(carrier: Mapping[Any, Any], name: str) -> list[str]:
                 elif isinstance(text, bytes):
                     found.append(text.decode("ascii", "replace"))
     return found
+
+
+def _formats() -> list[str]:
+    """Return the formats in use: what the environment lists, as OpenTelemetry's SDKs do."""
+    listed = os.environ.get("OTEL_PROPAGATORS", "").strip()
+    if not listed:
+        return [_W3C]
+    known = (_W3C, _B3, _B3_MULTI)
+    names = [name.strip().lower() for name in listed.split(",")]
+    return [name for name in known if name in names]
+
+
+def _b3_context(carrier: Mapping[Any, Any]) -> SpanContext | None:
+    from sidespan import b3
+
+    return b3.extract(carrier)

@@ -8,15 +8,17 @@ them wants it.
 import atexit
 import os
 import threading
+from collections.abc import Iterable
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from sidespan import _otlp
 from sidespan._buffer import Buffer
-from sidespan._limits import BUFFER_BYTES_MAX, EXIT_TIMEOUT_S, GOODBYE_TIMEOUT_S
+from sidespan._limits import BUFFER_BYTES_MAX, EXIT_TIMEOUT_S, GOODBYE_TIMEOUT_S, MARK_AFTER_S
 from sidespan._platform import host_name, in_forked_children
 from sidespan._sender import Sender
-from sidespan._transport import connect
+from sidespan._transport import connect, default_socket
 from sidespan._version import __version__
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -32,6 +34,10 @@ class Status(NamedTuple):
         buffered: Of them, still on their way.
         token: The newest token of the node; empty before the recorder has been heard.
         last_error: The last thing that went wrong, for people; empty when nothing did.
+        state: ``off`` (nothing is recorded), ``connecting`` (no answer and no failure yet),
+            ``connected`` (the last try was answered), ``unreachable`` (it was not; tries go on) or
+            ``ended`` (the sender is gone, and what ends is dropped).
+        address: Where the recorder is looked for; empty while off.
     """
 
     recorded: int = 0
@@ -40,6 +46,8 @@ class Status(NamedTuple):
     buffered: int = 0
     token: str = ""
     last_error: str = ""
+    state: str = "off"
+    address: str = ""
 
 
 class _Settings(NamedTuple):
@@ -49,6 +57,8 @@ class _Settings(NamedTuple):
     address: str
     buffer_bytes_max: int
     exit_timeout_s: float
+    mark_after_s: float
+    attributes: dict[str, object]
 
     def sender(self, token: str = "") -> Sender:
         resource = _otlp.resource(
@@ -59,9 +69,16 @@ class _Settings(NamedTuple):
                 "telemetry.sdk.version": __version__,
                 "process.pid": os.getpid(),
                 "host.name": host_name(),
+                **self.attributes,
             }
         )
-        return Sender(partial(connect, self.address), resource, self.buffer_bytes_max, token)
+        return Sender(
+            partial(connect, self.address),
+            resource,
+            self.buffer_bytes_max,
+            token,
+            self.mark_after_s,
+        )
 
 
 class Runtime:
@@ -85,15 +102,18 @@ class Runtime:
         if self.undecided:
             self.undecided = False
             if os.environ.get("SIDESPAN_SERVICE") or os.environ.get("OTEL_SERVICE_NAME"):
-                self.init(None, None, BUFFER_BYTES_MAX, EXIT_TIMEOUT_S)
+                self.init()
         return self.buffer
 
     def init(
         self,
-        service: str | None,
-        address: str | os.PathLike[str] | None,
-        buffer_bytes_max: int,
-        exit_timeout_s: float,
+        service: str | None = None,
+        address: str | os.PathLike[str] | None = None,
+        *,
+        buffer_bytes_max: int = BUFFER_BYTES_MAX,
+        exit_timeout_s: float = EXIT_TIMEOUT_S,
+        mark_after_s: float | None = None,
+        attributes: dict[str, object] | None = None,
     ) -> None:
         """Promise of the function ``init``."""
         environ = os.environ
@@ -110,6 +130,8 @@ class Runtime:
                 str(address or environ.get("SIDESPAN_SOCKET") or ""),
                 buffer_bytes_max,
                 exit_timeout_s,
+                _mark_after_s(environ) if mark_after_s is None else mark_after_s,
+                attributes or {},
             )
             self._sender = self._settings.sender()
             self.buffer = self._sender.buffer
@@ -124,6 +146,11 @@ class Runtime:
         sender = self._sender
         return self.buffer is None or sender is None or sender.flush(max(0.0, timeout_s))
 
+    def flush_if_reached(self, timeout_s: float) -> None:
+        """Flush, but wait for nobody who did not answer last time."""
+        if self._sender is not None and self._sender.reached:
+            self.flush(timeout_s)
+
     def shutdown(self, timeout_s: float) -> None:
         """Promise of the function ``shutdown``."""
         with self._lock:
@@ -137,7 +164,19 @@ class Runtime:
         sender = self._sender
         if sender is None:
             return Status(last_error=self._inner_error)
-        return Status(*sender.buffer.counts, sender.token, self._inner_error or sender.last_error)
+        counts, error = sender.buffer.counts, self._inner_error or sender.last_error
+        if self.buffer is None or self._settings is None:
+            return Status(*counts, sender.token, error)
+        state = "ended"
+        if not sender.buffer.closed:
+            state = {None: "connecting", True: "connected", False: "unreachable"}[sender.reached]
+        address = self._settings.address or default_socket()
+        return Status(*counts, sender.token, error, state, address)
+
+    def divert(self, buffer: Buffer | None) -> Buffer | None:
+        """Send spans elsewhere from here on, and return where they went; for ``testing``."""
+        previous, self.buffer = self.buffer, buffer
+        return previous
 
     def token(self) -> str:
         """Return the newest token of the node, empty when none is known."""
@@ -168,6 +207,17 @@ class Runtime:
             self.buffer = self._sender.buffer
 
 
+def _mark_after_s(environ: "os._Environ[str]") -> float:
+    """Return what the environment says, else the default; ``off`` means never."""
+    text = environ.get("SIDESPAN_MARK_AFTER_MS", "").strip().lower()
+    if text == "off":
+        return inf
+    try:
+        return max(0.0, float(text) / 1000)
+    except ValueError:
+        return MARK_AFTER_S
+
+
 runtime = Runtime()
 
 
@@ -177,6 +227,10 @@ def init(
     socket: str | os.PathLike[str] | None = None,
     buffer_bytes_max: int = BUFFER_BYTES_MAX,
     exit_timeout_s: float = EXIT_TIMEOUT_S,
+    mark_after_s: float | None = None,
+    governed: bool = False,
+    sinks: Iterable[str] = (),
+    flush_at_sigterm: bool = False,
 ) -> None:
     """Start recording in this process and begin to connect in the background.
 
@@ -186,14 +240,40 @@ def init(
 
     Args:
         service: Name of this program; without one SIDESPAN_SERVICE, then OTEL_SERVICE_NAME.
-        socket: The recorder's address: a path, ``unix://PATH``, ``grpc+unix://PATH`` or
-            ``grpc://HOST:PORT``. Without one SIDESPAN_SOCKET, then
+        socket: The recorder's address: a path, ``unix://PATH``, ``grpc+unix://PATH``,
+            ``grpc://HOST:PORT``, ``grpcs://HOST:PORT`` (TLS) or, without a recorder,
+            ``file:///PATH`` for JSON lines. Without one SIDESPAN_SOCKET, then
             ``$XDG_RUNTIME_DIR/sidespan/ingest.sock`` if it exists, then
             ``/run/sidespan/ingest.sock``.
         buffer_bytes_max: Memory for spans that wait for the recorder.
         exit_timeout_s: How long the end of the process may be held up to send what is buffered.
+        mark_after_s: How long a span may be open before the recorder is told; ``inf`` for never.
+            Without it SIDESPAN_MARK_AFTER_MS, then MARK_AFTER_S.
+        governed: Have the recorder send this process's spans to no other sinks than ``sinks``. It
+            refuses them when it has not all of those.
+        sinks: Names of sinks in the recorder's configuration.
+        flush_at_sigterm: Send what is buffered, for at most ``exit_timeout_s``, when SIGTERM comes,
+            and then do what it did before. Only this installs a signal handler, and only when it is
+            called in the main thread.
     """
-    runtime.init(service, socket, buffer_bytes_max, exit_timeout_s)
+    attributes: dict[str, object] = {}
+    if governed:
+        attributes["sidespan.governed"] = True
+    names = [sinks] if isinstance(sinks, str) else list(sinks)
+    if names:
+        attributes["sidespan.sinks"] = names
+    runtime.init(
+        service,
+        socket,
+        buffer_bytes_max=buffer_bytes_max,
+        exit_timeout_s=exit_timeout_s,
+        mark_after_s=mark_after_s,
+        attributes=attributes,
+    )
+    if flush_at_sigterm:
+        from sidespan._sigterm import flush_before_end
+
+        flush_before_end(lambda: runtime.flush_if_reached(exit_timeout_s))
 
 
 def flush(timeout_s: float = 5.0) -> bool:

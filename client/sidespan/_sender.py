@@ -1,4 +1,4 @@
-"""The one background thread: takes spans from the buffer and sends them batch by batch."""
+"""The one background thread: takes spans from the buffer and sends them step by step."""
 
 import os
 import threading
@@ -6,21 +6,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import NamedTuple
 
 from sidespan import _otlp, _wire
 from sidespan._buffer import Buffer
 from sidespan._context import spread
 from sidespan._limits import (
     LINGER_S,
+    MARK_AFTER_S,
     RETRY_AFTER_MAX_S,
     RETRY_DELAY_FIRST_S,
     RETRY_DELAY_MAX_S,
 )
+from sidespan._mark import Mark
+from sidespan._marker import Marker
 from sidespan._transport import PermanentError, RetryableError, Transport
 from sidespan._version import __version__
 from sidespan._w3c import is_token
 
 _SCOPE = _otlp.scope("sidespan", __version__)
+
+
+class _Step(NamedTuple):
+    """What travels under one seq, with its bytes as they are sent each time."""
+
+    batch: list[bytes]
+    marks: list[Mark]
+    records: bytes
 
 
 class Sender:
@@ -34,6 +46,12 @@ class Sender:
         resource: An encoded Resource, of every span.
         buffer_bytes_max: The bound of the buffer.
         token: The newest token known so far; empty for none.
+        mark_after_s: How long a span must be open to be announced; infinite for never.
+
+    Attributes:
+        token: The newest that the recorder has named.
+        last_error: The last thing that went wrong; empty when nothing did.
+        reached: Whether the last try had an answer; None before the first.
     """
 
     def __init__(
@@ -42,10 +60,13 @@ class Sender:
         resource: bytes,
         buffer_bytes_max: int,
         token: str = "",
+        mark_after_s: float = MARK_AFTER_S,
     ) -> None:
         self.buffer = Buffer(buffer_bytes_max, self.wake)
         self.token = token
         self.last_error = ""
+        self.reached: bool | None = None
+        self._marker = Marker(self.buffer, mark_after_s)
         self._connect = connect
         self._resource = resource
         self._instance_id = os.urandom(16)
@@ -102,9 +123,9 @@ class Sender:
     def _run(self) -> None:
         try:
             while self._stop_at is None or monotonic() < self._stop_at:
-                batch = self.buffer.take()
-                if batch:
-                    if not self._deliver(batch):
+                step = self._next_step()
+                if step is not None:
+                    if not self._deliver(step):
                         break
                 elif self._stop_at is not None:
                     break
@@ -115,8 +136,22 @@ class Sender:
             self.last_error = f"the sender ended: {type(error).__name__}: {error}"
         finally:
             self.buffer.close()
+            self._marker.give_up()
             if self._transport is not None:
                 self._transport.close()
+
+    def _next_step(self) -> _Step | None:
+        """Return what there is to send, None without any; at the end also the open spans."""
+        batch = self.buffer.take()
+        marks = self._marker.collect(everything=self._stop_at is not None)
+        ended = self.buffer.take_ended(batch)
+        if not (batch or marks.told or ended):
+            return None
+        records = _wire.encode_records(self._request(batch), self._request(marks.encoded), ended)
+        return _Step(batch, marks.told, records)
+
+    def _request(self, spans: list[bytes]) -> bytes:
+        return _otlp.export_request(self._resource, _SCOPE, spans) if spans else b""
 
     def _rest(self) -> None:
         """Sleep until there is something to do; make the recorder's acquaintance first."""
@@ -125,27 +160,35 @@ class Sender:
                 self._attempt(0, b"")
             except RetryableError as error:
                 if self.buffer.waiters:
-                    self._pause(error)
+                    self._pause(error, hurried=True)
                     return
-        self._await_bell(None)
-        if self._stop_at is None and not self.buffer.waiters and not self.buffer.holds_batch():
+        self._await_bell(self._marker.wait_s())
+        if not (
+            self._stop_at is not None
+            or self.buffer.waiters
+            or self.buffer.hurried_until_s
+            or self.buffer.holds_batch()
+        ):
             self._await_bell(LINGER_S)
 
-    def _deliver(self, batch: list[bytes]) -> bool:
-        """Send one batch until it is decided; False when the sender was stopped before it was."""
-        records = _wire.encode_records(_otlp.export_request(self._resource, _SCOPE, batch))
+    def _deliver(self, step: _Step) -> bool:
+        """Send one step until it is decided; False when the sender was stopped before it was."""
         while True:
             try:
-                rejected = self._attempt(self._next_seq, records).rejected_items
+                rejected, stored = self._attempt(self._next_seq, step.records).rejected_items, True
             except PermanentError as error:
                 self.last_error = str(error)
-                rejected = len(batch)
+                rejected, stored = len(step.batch), False
             except RetryableError as error:
-                if not self._pause(error):
-                    return False
-                continue
+                if self._pause(error, hurried=any(mark.awaited for mark in step.marks)):
+                    continue
+                for mark in step.marks:
+                    mark.settle(durable=False)
+                return False
             self._next_seq += 1
-            self.buffer.settle(batch, rejected)
+            self.buffer.settle(step.batch, rejected)
+            for mark in step.marks:
+                mark.settle(durable=stored)
             return True
 
     def _attempt(self, seq: int, records: bytes) -> _wire.Ack:
@@ -160,16 +203,20 @@ class Sender:
                 self._transport = self._connect(self._instance_id)
             ack = self._transport.send(seq, records)
         except PermanentError:
+            self.reached = True
             raise
         except Exception as error:
             self._failures += 1
             self.last_error = str(error)
             if isinstance(error, RetryableError):
+                self.reached = error.retry_after_s is not None
                 raise
+            self.reached = False
             # The thread must outlive whatever a transport meets: an absent package, a wrong
             # address, no memory.
             raise RetryableError(str(error)) from error
         self._failures = 0
+        self.reached = True
         if ack.rejected_items:
             self.last_error = f"{ack.rejected_items} spans refused: {ack.rejected_reason}"
         if is_token(ack.token):
@@ -179,16 +226,23 @@ class Sender:
             self.buffer.notify()
         return ack
 
-    def _pause(self, error: RetryableError) -> bool:
+    def _pause(self, error: RetryableError, *, hurried: bool) -> bool:
         """Wait before the next try; False when there is to be none.
 
         What the recorder asked for is waited for in full. A back-off of our own ends as soon as
-        somebody flushes.
+        somebody flushes or starts a durable span, and stays short while they wait.
+
+        Args:
+            error: Why the last try failed.
+            hurried: Whether somebody waits for what was tried.
         """
+        self._marker.forget_excess()
         if error.retry_after_s is None:
             if self._stop_at is not None:
                 return False
             doublings = min(self._failures - 1, 30)
+            if hurried or self.buffer.waiters or monotonic() < self.buffer.hurried_until_s:
+                doublings = 0
             self._await_bell(spread(min(RETRY_DELAY_FIRST_S * 2**doublings, RETRY_DELAY_MAX_S)))
             return True
         until = monotonic() + min(error.retry_after_s, RETRY_AFTER_MAX_S)

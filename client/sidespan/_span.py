@@ -1,71 +1,66 @@
 """Spans: what a program did, from when to when, within what."""
 
 from collections.abc import Callable, Mapping
-from contextvars import Token
-from functools import wraps
 from time import time_ns
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Final, Literal, Self, TypeVar
 
 from sidespan import _otlp
-from sidespan._buffer import Buffer
+from sidespan._buffer import MarkedSpan
 from sidespan._context import INVALID_CONTEXT, SpanContext, child_context, root_context
-from sidespan._current import Activation, current_span, leave
+from sidespan._current import Activation, current_span
+from sidespan._extra import Extra
 from sidespan._failure import exception_message, exception_type, stacktrace
-from sidespan._limits import (
-    SMALL_FIELD_BYTES,
-    SPAN_ATTRIBUTES_MAX,
-    SPAN_EVENTS_MAX,
-    SPAN_LARGE_FIELDS_BYTES_MAX,
-)
+from sidespan._limits import SMALL_FIELD_BYTES, SPAN_EVENTS_MAX, SPAN_LARGE_FIELDS_BYTES_MAX
+from sidespan._open_span import OpenSpan
 from sidespan._runtime import runtime
 from sidespan._values import safe_text
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
-_KINDS: dict[str, int] = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+
+# As a parent: the span begins a trace, whatever is current. None means the current span.
+NO_PARENT: Final = SpanContext(bytes(16), bytes(8), 0, "", is_remote=False)
+
+_NO_ATTRIBUTES: Mapping[str, object] = {}
+_NOT_ENTERED: Final[Any] = object()
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Span:
+class Span(OpenSpan):
     """One operation, recorded when it ends. Made by ``span()``; used once, from any thread.
 
-    No method raises, waits or prints. Before ``start``, after ``end`` and while nothing is recorded
-    they do nothing.
+    A span that stays open is announced to the recorder by a mark, and so is what is set on it
+    later: should this process die, the record shows how far it came.
+
+    No method raises, prints or waits (except for the start of a durable one). Before ``start``,
+    after ``end`` and while nothing is recorded they do nothing.
 
     Attributes:
         context: Its identity once it has started; all zero before, and while nothing is recorded.
     """
 
-    __slots__ = (
-        "_attributes",
-        "_buffer",
-        "_dropped_attributes",
-        "_dropped_events",
-        "_events",
-        "_given",
-        "_kind",
-        "_large_bytes_left",
-        "_name",
-        "_parent",
-        "_start_ns",
-        "_status",
-        "_token",
-        "context",
-    )
+    __slots__ = ("_given", "_outer")
 
     def __init__(
-        self, name: str, given: Mapping[str, object], kind: Kind, parent: SpanContext | None
+        self,
+        name: str,
+        given: Mapping[str, object],
+        kind: int,
+        parent: SpanContext | None,
+        extra: Extra | None,
     ) -> None:
         self.context = INVALID_CONTEXT
         self._name = name
         self._given = given
         self._kind = kind
         self._parent = parent
+        self._extra = extra
+        self._mark = None
         self._start_ns = 0
-        # Where it goes when it ends; None while it is not open.
-        self._buffer: Buffer | None = None
-        self._token: Token[Span | None] | None = None
+        self._buffer = None
+        # What was current when it was entered.
+        self._outer: Span | None = _NOT_ENTERED
 
     @property
     def trace_id(self) -> str:
@@ -82,36 +77,18 @@ class Span:
         """Whether what is set on it now will be recorded."""
         return self._buffer is not None
 
+    @property
+    def durable(self) -> bool:
+        """Whether its start is on the node's disk."""
+        return self._mark is not None and self._mark.durable
+
     def start(self) -> Self:
-        """Begin, a child of the given parent or the current span, without becoming current."""
-        buffer = runtime.buffer
-        if buffer is None or self._start_ns:
-            return self
-        try:
-            parent = self._parent
-            if parent is None:
-                enclosing = current_span.get()
-                if enclosing is not None:
-                    self._parent = parent = enclosing.context
-            if parent is None:
-                self.context = root_context()
-            else:
-                self.context = child_context(parent)
-            if type(self._name) is not str:
-                self._name = safe_text(self._name)
-            if type(self._kind) is not str:
-                self._kind = "internal"
-            self._attributes: dict[str, bytes] = {}
-            self._events: list[bytes] = []
-            self._status = b""
-            self._dropped_attributes = self._dropped_events = 0
-            self._large_bytes_left = SPAN_LARGE_FIELDS_BYTES_MAX
-            self._start_ns = time_ns()
-            self._buffer = buffer
-            if self._given:
-                self._put(self._given)
-        except Exception as error:
-            runtime.note(error)
+        """Begin, a child of the given parent or the current span, without becoming current.
+
+        A durable span waits here until its start is on disk.
+        """
+        if self._begin(current_span.get()) and self._extra is not None:
+            self._wait(self._extra)
         return self
 
     def set(self, attributes: Mapping[str, object] | None = None, /, **named: object) -> Self:
@@ -130,6 +107,8 @@ class Span:
                     self._put(attributes)
                 if named:
                     self._put(named)
+                if self._mark is not None:
+                    self._mark.touch(self, self._buffer)
             except Exception as error:
                 runtime.note(error)
         return self
@@ -148,13 +127,57 @@ class Span:
             try:
                 if type(name) is not str:
                     name = safe_text(name)
-                field = _otlp.event(name, time_ns(), attributes or {})
-                if len(self._events) < SPAN_EVENTS_MAX and (
-                    len(field) <= SMALL_FIELD_BYTES or self._affords(len(field))
-                ):
+                field = _otlp.event(name, time_ns(), attributes or _NO_ATTRIBUTES)
+                if len(field) <= SMALL_FIELD_BYTES and len(self._events) < SPAN_EVENTS_MAX:
                     self._events.append(field)
                 else:
-                    self._dropped_events += 1
+                    self._put_event(field)
+                if self._mark is not None:
+                    self._mark.touch(self, self._buffer)
+            except Exception as error:
+                runtime.note(error)
+        return self
+
+    def link(
+        self,
+        other: "SpanContext | Span | None",
+        attributes: Mapping[str, object] | None = None,
+        /,
+    ) -> Self:
+        """Link to another span, of this trace or another; nothing happens for an inert one.
+
+        Args:
+            other: The span, or a context from ``extract``.
+            attributes: What the link means.
+
+        Returns:
+            The span itself.
+        """
+        if self._buffer is not None:
+            try:
+                context = other.context if isinstance(other, Span) else other
+                self._extras().link(context, attributes or {})
+            except Exception as error:
+                runtime.note(error)
+        return self
+
+    def state(self, name: str, value: object, /) -> Self:
+        """Take a snapshot of a part of the program's state, before and after this span's work.
+
+        The first call for a name takes the one before. Another call with that name takes the one
+        after; without any it is taken of the same object when the span ends.
+
+        Args:
+            name: Of that part, such as ``memory``. At most STATES_MAX names a span.
+            value: Anything; recorded as JSON of at most STATE_BYTES_MAX, in the attributes
+                ``sidespan.state.<name>.before`` and ``….after``.
+
+        Returns:
+            The span itself.
+        """
+        if self._buffer is not None:
+            try:
+                self.set(self._extras().snapshot(safe_text(name), value))
             except Exception as error:
                 runtime.note(error)
         return self
@@ -189,27 +212,32 @@ class Span:
         buffer = self._buffer
         if buffer is None:
             return
-        end_ns = time_ns()
+        end_ns, start_ns = time_ns(), self._start_ns
         if error is not None:
             self.fail(error)
-        self._buffer = None
         try:
-            status = self._status
+            rest = self._rest() if self._extra is not None else self._status
             if self._dropped_attributes or self._dropped_events:
                 dropped = _otlp.dropped_counts(self._dropped_attributes, self._dropped_events)
-                status = dropped + status
+                rest = dropped + rest
+            self._buffer = None
             encoded = _otlp.span(
                 self.context,
                 self._parent,
                 self._name,
-                kind=_KINDS.get(self._kind, 1),
-                start_ns=self._start_ns,
+                self._kind,
+                start_ns,
                 # A clock that was set back must not make a span of negative length.
-                end_ns=max(self._start_ns, end_ns),
-                fields=(*self._attributes.values(), *self._events, status),
+                max(start_ns, end_ns),
+                self._attributes.values(),
+                self._events,
+                rest,
             )
+            if buffer.young.pop(self, self) is self:
+                encoded = MarkedSpan(encoded)
             buffer.offer(encoded)
         except Exception as inner:
+            self._buffer = None
             runtime.note(inner)
 
     def activate(self) -> Activation:
@@ -217,9 +245,12 @@ class Span:
         return Activation(self)
 
     def __enter__(self) -> Self:
-        self.start()
-        if self._buffer is not None and self._token is None:
-            self._token = current_span.set(self)
+        enclosing = current_span.get()
+        if self._begin(enclosing) and self._extra is not None:
+            self._wait(self._extra)
+        if self._outer is _NOT_ENTERED and self._buffer is not None:
+            self._outer = enclosing
+            current_span.set(self)
         return self
 
     def __exit__(
@@ -228,56 +259,94 @@ class Span:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        token = self._token
-        if token is not None:
-            self._token = None
-            leave(token)
+        outer = self._outer
+        if outer is not _NOT_ENTERED:
+            self._outer = _NOT_ENTERED
+            # A generator that is closed from elsewhere: that other context is not ours to change.
+            if current_span.get() is self:
+                current_span.set(outer)
         self.end(error)
+
+    async def __aenter__(self) -> Self:
+        """As ``with``; a durable one lets the loop go on while it waits."""
+        begun = self._begin(current_span.get())
+        if begun and self._extra is not None and self._extra.durable_timeout_s is not None:
+            from sidespan._durable import wait_for_mark_async
+
+            await wait_for_mark_async(self, self._extra.durable_timeout_s)
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
 
     def __call__(self, function: _Function) -> _Function:
         """Return ``function`` with each of its calls in a span of its own, made as this one was.
 
-        A coroutine function's span lasts until its coroutine is done. A generator's covers only the
-        call that makes it.
+        The span of a coroutine function lasts until its coroutine is done, that of a generator,
+        asynchronous or not, until it is exhausted or closed; it is current while the generator
+        runs, and not between.
         """
-        import inspect
+        from sidespan._decorate import decorate
 
-        name, given, kind, parent = self._name, self._given, self._kind, self._parent
-        if inspect.iscoroutinefunction(function):
+        return decorate(self._again, function)
 
-            @wraps(function)
-            async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                with span(name, given, kind=kind, parent=parent):
-                    return await function(*args, **kwargs)
+    def _again(self) -> "Span":
+        """Return a span that is made as this one was."""
+        extra = self._extra.again() if self._extra is not None else None
+        return type(self)(self._name, self._given, self._kind, self._parent, extra)
 
-            return cast("_Function", coroutine)
+    def _begin(self, enclosing: "Span | None") -> bool:
+        """Start unless it has; tell whether it did."""
+        buffer = runtime.buffer
+        if buffer is None or self._start_ns:
+            return False
+        try:
+            parent = self._parent
+            if parent is None:
+                if enclosing is not None:
+                    self._parent = parent = enclosing.context
+            elif parent is NO_PARENT:
+                self._parent = parent = None
+                if enclosing is not None:
+                    self._extras().link(enclosing.context, {})
+            self.context = root_context() if parent is None else child_context(parent)
+            self._attributes = {}
+            self._events = []
+            self._dropped_attributes = self._dropped_events = 0
+            self._large_bytes_left = SPAN_LARGE_FIELDS_BYTES_MAX
+            self._status = b""
+            self._start_ns = time_ns()
+            self._buffer = buffer
+            if self._given:
+                self._put(self._given)
+            buffer.young[self] = None
+            if not buffer.watched:
+                buffer.watch()
+        except Exception as error:
+            runtime.note(error)
+        return True
 
-        @wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with span(name, given, kind=kind, parent=parent):
-                return function(*args, **kwargs)
+    def _wait(self, extra: Extra) -> None:
+        if extra.durable_timeout_s is not None:
+            from sidespan._durable import wait_for_mark
 
-        return cast("_Function", call)
+            wait_for_mark(self, extra.durable_timeout_s)
 
-    def _put(self, attributes: Mapping[str, object]) -> None:
-        own = self._attributes
-        for key, value in attributes.items():
-            field = _otlp.attribute(_otlp.SPAN_ATTRIBUTE, key, value)
-            if (len(own) < SPAN_ATTRIBUTES_MAX or key in own) and (
-                len(field) <= SMALL_FIELD_BYTES or self._affords(len(field), len(own.get(key, b"")))
-            ):
-                own[key] = field
-            else:
-                self._dropped_attributes += 1
+    def _rest(self) -> bytes:
+        """Return the fields that few spans have, and take the last snapshots."""
+        extra = self._extras()
+        self._put(extra.last_snapshots())
+        return extra.links() + self._status
 
-    def _affords(self, size: int, replaced: int = 0) -> bool:
-        """Take the room of a large field, and that of the one it replaces, if there is enough."""
-        left = self._large_bytes_left - size
-        if replaced > SMALL_FIELD_BYTES:
-            left += replaced
-        if left >= 0:
-            self._large_bytes_left = left
-        return left >= 0
+    def _extras(self) -> Extra:
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
 
     def _add_exception(self, error: BaseException) -> None:
         kind, message = exception_type(error), exception_message(error)
@@ -292,100 +361,3 @@ class Span:
         if isinstance(error, Exception | KeyboardInterrupt):
             self._put({"error.type": kind})
             self._status = _otlp.error_status(f"{kind}: {message}")
-
-
-class _Unrecorded(Span):
-    """A span of a process that records nothing: it does nothing, but can decorate."""
-
-    __slots__ = ()
-
-    def __init__(
-        self, name: str, given: Mapping[str, object], kind: Kind, parent: SpanContext | None
-    ) -> None:
-        self.context = INVALID_CONTEXT
-        self._name = name
-        self._given = given
-        self._kind = kind
-        self._parent = parent
-
-    @property
-    def recording(self) -> bool:
-        return False
-
-    def start(self) -> Self:
-        return self
-
-    def set(self, _: Mapping[str, object] | None = None, /, **_named: object) -> Self:
-        return self
-
-    def add_event(self, _name: str, _: Mapping[str, object] | None = None, /) -> Self:
-        return self
-
-    def fail(self, _error: BaseException | str, /) -> Self:
-        return self
-
-    def end(self, _error: BaseException | None = None, /) -> None:
-        return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
-# Stands for the current span where there is none.
-_NO_SPAN = _Unrecorded("", {}, "internal", None)
-
-
-def span(
-    name: str,
-    attributes: Mapping[str, object] | None = None,
-    /,
-    *,
-    kind: Kind = "internal",
-    parent: "SpanContext | Span | None" = None,
-    **named: object,
-) -> Span:
-    """Make a span, to be entered with ``with`` or used as a decorator.
-
-    An exception that leaves the block or the function marks the span as failed and goes on
-    unchanged.
-
-    Args:
-        name: What is done, the same for every time it is done.
-        attributes: For keys with dots.
-        kind: The role of the span between processes.
-        parent: A context from ``extract``, or another span; without one, the current span.
-        **named: For keys without dots. Values may be anything.
-    """
-    if parent is not None:
-        parent = _parent_context(parent)
-    if attributes:
-        named = _merged(attributes, named)
-    if runtime.buffer is None and (not runtime.undecided or runtime.decide() is None):
-        return _Unrecorded(name, named, kind, parent)
-    return Span(name, named, kind, parent)
-
-
-def current() -> Span:
-    """Return the current span; without one, a span whose methods do nothing."""
-    return current_span.get() or _NO_SPAN
-
-
-def add_event(name: str, attributes: Mapping[str, object] | None = None, /) -> None:
-    """Add an event to the current span; without one do nothing."""
-    current().add_event(name, attributes)
-
-
-def _parent_context(parent: object) -> SpanContext | None:
-    context = parent.context if isinstance(parent, Span) else parent
-    return context if isinstance(context, SpanContext) and any(context.trace_id_bytes) else None
-
-
-def _merged(attributes: Mapping[str, object], named: dict[str, object]) -> dict[str, object]:
-    try:
-        return {**attributes, **named}
-    except Exception as error:
-        runtime.note(error)
-        return named

@@ -1,9 +1,11 @@
-"""The way to a recorder: two methods, and two implementations chosen by the address.
+"""The way to a recorder: two methods, and three implementations chosen by the address.
 
-/run/sidespan/ingest.sock        frames over a Unix socket; standard library only
-unix:///run/sidespan/ingest.sock the same
-grpc+unix:///run/sidespan/grpc.sock   the Recorder service over a Unix socket; needs
-``sidespan[grpc]`` grpc://127.0.0.1:4317                 the same over TCP, in the clear
+    /run/sidespan/ingest.sock             frames over a Unix socket; standard library only
+    unix:///run/sidespan/ingest.sock      the same
+    grpc+unix:///run/sidespan/grpc.sock   the Recorder service over a Unix socket; sidespan[grpc]
+    grpc://127.0.0.1:4317                 the same over TCP, in the clear
+    grpcs://recorder.example:4317         the same over TCP with TLS
+    file:///var/tmp/agent.jsonl           no recorder: JSON lines in a file
 
 SendError            the records of a seq were not acknowledged
 ├── RetryableError   send the same seq with the same bytes again
@@ -78,12 +80,18 @@ def connect(address: str, instance_id: bytes) -> Transport:
         from sidespan._frames import FramesTransport
 
         return FramesTransport(rest if separator else address, instance_id)
-    if scheme in ("grpc", "grpc+unix"):
+    if scheme in ("grpc", "grpcs", "grpc+unix"):
         from sidespan._recorder import RecorderTransport
 
-        return RecorderTransport(rest if scheme == "grpc" else f"unix:{rest}", instance_id)
+        target = f"unix:{rest}" if scheme == "grpc+unix" else rest
+        return RecorderTransport(target, instance_id, secure=scheme == "grpcs")
+    if scheme == "file":
+        from sidespan._offline import FileTransport
+
+        return FileTransport(rest)
     raise ValueError(
-        f"address {address!r}: expected a path, unix://PATH, grpc+unix://PATH or grpc://HOST:PORT"
+        f"address {address!r}: expected a path, unix://PATH, grpc+unix://PATH, grpc://HOST:PORT, "
+        "grpcs://HOST:PORT or file://PATH"
     )
 
 

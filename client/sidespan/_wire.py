@@ -61,6 +61,7 @@ class Nack(NamedTuple):
 
 
 OUT_OF_ORDER = 4
+RECORDS_TRACES, RECORDS_MARKS, RECORDS_ENDED = 1, 2, 4
 
 
 def encode_hello(instance_id: bytes, acked_seq: int) -> bytes:
@@ -81,9 +82,19 @@ def encode_hello(instance_id: bytes, acked_seq: int) -> bytes:
     )
 
 
-def encode_records(traces: bytes) -> bytes:
-    """Return a Records that holds one encoded ExportTraceServiceRequest."""
-    return length_delimited(b"\x0a", traces)
+def encode_records(traces: bytes, marks: bytes = b"", ended: bytes = b"") -> bytes:
+    """Return a Records.
+
+    Args:
+        traces: An encoded ExportTraceServiceRequest of spans that have ended; empty for none.
+        marks: The same of spans that have not; empty for none.
+        ended: Trace id and span id, 24 bytes together, of each marked span that ends here.
+    """
+    return b"".join(
+        length_delimited(tag, field)
+        for tag, field in ((b"\x0a", traces), (b"\x12", marks), (b"\x22", ended))
+        if field
+    )
 
 
 def encode_record_request(instance_id: bytes, seq: int, records: bytes) -> bytes:

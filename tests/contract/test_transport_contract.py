@@ -13,9 +13,11 @@ import sidespan
 from sidespan import _wire
 from sidespan._transport import PermanentError, RetryableError, Transport, connect
 from sidespan._w3c import is_token
+from sidespan.testing import FakeDaemon
 from sidespand.journal.reader import JournalReader
 from sidespand.model import Kind, Record
 from tests.bench.servers import free_ports
+from tests.certificates import Authority
 from tests.daemon import Daemon, wait_until
 from tests.otlp import export_request
 from tests.unit.client.peer import Peer
@@ -55,9 +57,9 @@ def span_ids(requests: Iterator[ExportTraceServiceRequest]) -> list[bytes]:
 class DaemonSide:
     """The real daemon at one of its doors."""
 
-    def __init__(self, root: Path, door: str) -> None:
+    def __init__(self, root: Path, door: str, config: str = "") -> None:
         (port,) = free_ports(1)
-        self._daemon = Daemon(root, ("--otlp-grpc", f"127.0.0.1:{port}"))
+        self._daemon = Daemon(root, ("--otlp-grpc", f"127.0.0.1:{port}"), config=config)
         self.address = {
             "frames": f"unix://{self._daemon.ingest}",
             "gRPC": f"grpc+unix://{self._daemon.grpc}",
@@ -91,12 +93,31 @@ class DaemonSide:
         )
 
 
-class PeerSide:
-    """The fake that the client's own tests use: it has to keep the same promises."""
+class TlsSide(DaemonSide):
+    """The real daemon's TCP door with TLS, where a bearer token says who writes."""
 
-    def __init__(self, root: Path) -> None:
-        self._peer = Peer(root / "ingest.sock")
-        self.address = str(self._peer.path)
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        authority = Authority(root)
+        pair = authority.issue("node", ["localhost"])
+        secret = root / "secret"
+        secret.touch(0o600)
+        secret.write_text("a-token-of-team-a-0123456789\n", encoding="ascii")
+        config = (
+            f'[receivers.tls]\ncert_file = "{pair.cert}"\nkey_file = "{pair.key}"\n'
+            f'[receivers.tenants.team-a]\ntoken_file = "{secret}"\n'
+        )
+        super().__init__(root, "gRPC over TCP", config)
+        self.address = f"grpcs://localhost:{self.address.rpartition(':')[2]}"
+        monkeypatch.setenv("SIDESPAN_TLS_CA", str(authority.cert))
+        monkeypatch.setenv("SIDESPAN_BEARER_FILE", str(secret))
+
+
+class PeerSide:
+    """A fake that tests use: it has to keep the same promises."""
+
+    def __init__(self, peer: Peer | FakeDaemon) -> None:
+        self._peer = peer
+        self.address = f"unix://{peer.path}"
 
     def start(self) -> object:
         """Listen."""
@@ -112,15 +133,28 @@ class PeerSide:
 
     def stored(self) -> list[bytes]:
         """Ask the fake."""
+        if isinstance(self._peer, FakeDaemon):
+            return [bytes.fromhex(span.span_id) for span in self._peer.spans]
         return [span.span_id for span in self._peer.spans()]
 
 
-@pytest.fixture(params=["frames to a fake", "frames", "gRPC", "gRPC over TCP"])
-def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Side]:
+@pytest.fixture(
+    params=[
+        "frames to a fake", "frames to sidespan.testing", "frames", "gRPC", "gRPC over TCP",
+        "gRPC over TLS",
+    ]
+)  # fmt: skip
+def side(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Side]:
     """Return a recorder that runs."""
     made: DaemonSide | PeerSide
     if request.param == "frames to a fake":
-        made = PeerSide(tmp_path)
+        made = PeerSide(Peer(tmp_path / "ingest.sock"))
+    elif request.param == "frames to sidespan.testing":
+        made = PeerSide(FakeDaemon(tmp_path / "ingest.sock"))
+    elif request.param == "gRPC over TLS":
+        made = TlsSide(tmp_path, monkeypatch)
     else:
         made = DaemonSide(tmp_path, request.param)
     made.start()
@@ -147,6 +181,14 @@ def records(ids: list[bytes]) -> bytes:
     """Return an encoded step with one span for each id."""
     request = export_request(len(ids), span_ids=ids)
     return _wire.encode_records(request.SerializeToString())
+
+
+def marked(ids: list[bytes]) -> bytes:
+    """Return an encoded step that announces one span for each id."""
+    request = export_request(len(ids), span_ids=ids)
+    for span in request.resource_spans[0].scope_spans[0].spans:
+        span.end_time_unix_nano = 0
+    return _wire.encode_records(b"", request.SerializeToString())
 
 
 def two_ids() -> list[bytes]:
@@ -207,6 +249,30 @@ def test_the_same_seq_is_written_once(side: Side, transport: Transport, instance
     assert side.stored() == [*ids, b"12345678"]
 
 
+def test_marks_are_no_spans(side: Side, transport: Transport) -> None:
+    """An announcement is acked like a span and stored as what it is; then its span may end."""
+    ids = two_ids()
+    ack = transport.send(1, marked(ids))
+    assert 0 < ack.first_lsn <= ack.last_lsn
+    assert side.stored() == []
+    request = export_request(2, span_ids=ids)
+    traces = [span.trace_id for span in request.resource_spans[0].scope_spans[0].spans]
+    ended = b"".join(trace + span for trace, span in zip(traces, ids, strict=True))
+    transport.send(2, _wire.encode_records(request.SerializeToString(), b"", ended))
+
+    assert side.stored() == ids
+
+
+def test_a_durable_span_is_told_so(side: Side) -> None:
+    """Whatever the door, its start is on disk before its body runs."""
+    sidespan.init("contract", socket=side.address)
+    with sidespan.span("pay", durable=True, durable_timeout_s=WAIT_S) as s:
+        assert s.durable
+    assert sidespan.flush(WAIT_S)
+
+    assert side.stored() == [bytes.fromhex(s.span_id)]
+
+
 def test_two_clients_count_for_themselves(side: Side, transport: Transport) -> None:
     """Each has its own seq 1."""
     one, other = two_ids(), two_ids()
@@ -252,7 +318,7 @@ def test_spans_across_a_kill_arrive_exactly_once(side: Side) -> None:
     enough = threading.Event()
 
     def work() -> None:
-        while not enough.is_set() or len(ids) < 4000:
+        while len(ids) < 4000 or (len(ids) < 20_000 and not enough.is_set()):
             with sidespan.span("step") as s:
                 ids.append(bytes.fromhex(s.span_id))
 

@@ -10,9 +10,11 @@ import grpc
 import grpc.aio
 
 from sidespan._context import SpanContext
+from sidespan._correlation import correlation
+from sidespan._factory import span
 from sidespan._propagation import TRACEPARENT, TRACESTATE, extract, headers
 from sidespan._runtime import runtime
-from sidespan._span import Kind, Span, span
+from sidespan._span import Kind, Span
 
 # To a server only these say that it failed; NOT_FOUND, say, is an answer.
 _SERVER_FAILURES = frozenset(
@@ -49,15 +51,17 @@ def server_span(details: grpc.HandlerCallDetails) -> Span:
     carrier: dict[str, list[object]] = {}
     for key, value in details.invocation_metadata or ():
         carrier.setdefault(key, []).append(value)
-    return _rpc_span(details.method, "server", extract(carrier)).start()
+    opened = _rpc_span(details.method, "server", extract(carrier)).start()
+    return opened.set(correlation(carrier))
 
 
 def with_headers(
     metadata: Iterable[tuple[str, str | bytes]] | None, context: SpanContext
 ) -> list[tuple[str, str | bytes]]:
     """Return ``metadata`` with the trace in it, in place of one that was there."""
-    kept = [pair for pair in metadata or () if pair[0] not in (TRACEPARENT, TRACESTATE)]
-    return [*kept, *headers(context)]
+    added = headers(context)
+    replaced = {TRACEPARENT, TRACESTATE, *(key for key, _ in added)}
+    return [*(pair for pair in metadata or () if pair[0] not in replaced), *added]
 
 
 def end_client_span(opened: Span, code: object, details: object) -> None:

@@ -12,8 +12,12 @@ from tests.unit.client.peer import Peer
 class Captured:
     """Stands where the buffer stands and keeps what is offered."""
 
+    closed = True
+    watched = True
+
     def __init__(self) -> None:
         self.encoded: list[bytes] = []
+        self.young: dict[sidespan.Span, None] = {}
 
     def offer(self, span: bytes) -> None:
         """Keep one span."""

@@ -13,6 +13,8 @@ from sidespan import _command, _transport
 
 def test_all_is_sorted_and_complete() -> None:
     """What is public is in __all__, and nothing else is."""
+    for name in sidespan.__all__:
+        getattr(sidespan, name)
     public = {
         name
         for name, value in vars(sidespan).items()
@@ -25,6 +27,8 @@ def test_all_is_sorted_and_complete() -> None:
     assert set(sidespan.__all__) == public | {"__version__"}
     for name in public:
         assert inspect.getdoc(getattr(sidespan, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sidespan.nothing
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,8 @@ def test_all_is_sorted_and_complete() -> None:
         ("unix:///run/x.sock", "FramesTransport"),
         ("grpc+unix:///run/x.sock", "RecorderTransport"),
         ("grpc://127.0.0.1:1", "RecorderTransport"),
+        ("grpcs://127.0.0.1:1", "RecorderTransport"),
+        ("file:///tmp/spans.jsonl", "FileTransport"),
     ],
 )
 def test_the_address_chooses_the_transport(address: str, kind: str) -> None:

@@ -106,6 +106,28 @@ def test_a_span_that_ends_while_another_is_offered_is_taken() -> None:
     assert buffer.take() == [b"inner"]
 
 
+def test_threads_that_offer_at_once_lose_nothing() -> None:
+    """Each span is counted and taken once, in the order of its thread, and the bound recovers."""
+    buffer = Buffer(10**9, silent)
+    threads = [
+        threading.Thread(
+            target=lambda own=own: [buffer.offer(bytes((own,)) * 8) for _ in range(2000)]
+        )
+        for own in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    taken = []
+    while any(thread.is_alive() for thread in threads) or buffer.counts[3]:
+        batch = buffer.take()
+        taken += batch
+        buffer.settle(batch, 0)
+
+    assert buffer.counts == (12_000, 12_000, 0, 0)
+    assert sorted(taken) == sorted(bytes((own,)) * 8 for own in range(6) for _ in range(2000))
+    assert buffer._bytes == 0
+
+
 def test_waiting_ends_when_all_is_settled() -> None:
     """What is offered after the call is not waited for; a loss meanwhile is told."""
     buffer = Buffer(10**6, silent)

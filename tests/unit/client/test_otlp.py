@@ -72,15 +72,13 @@ def test_a_span_equals_what_protobuf_makes(case: Case) -> None:
         case.context,
         case.parent,
         case.name,
-        kind=case.kind,
-        start_ns=case.start_ns,
-        end_ns=case.end_ns,
-        fields=[
-            *fields(case.attributes),
-            *[_otlp.event(*event) for event in case.events],
-            _otlp.dropped_counts(case.dropped, case.dropped + 1),
-            b"" if case.error is None else _otlp.error_status(case.error),
-        ],
+        case.kind,
+        case.start_ns,
+        case.end_ns,
+        fields(case.attributes),
+        [_otlp.event(*event) for event in case.events],
+        _otlp.dropped_counts(case.dropped, case.dropped + 1)
+        + (b"" if case.error is None else _otlp.error_status(case.error)),
     )
 
     remote = case.parent is not None and case.parent.is_remote

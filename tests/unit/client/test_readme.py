@@ -29,11 +29,3 @@ def test_its_programs_run(peer: Peer) -> None:
     spans = {span.name: span for span in peer.spans()}
     assert list(spans) == ["plan", "cook", "call", "serve"]
     assert spans["serve"].parent_span_id == spans["call"].span_id
-
-
-def test_it_names_every_public_name() -> None:
-    """What can be called is written down."""
-    text = README.read_text(encoding="utf-8")
-
-    missing = [name for name in sidespan.__all__ if name.islower() and f"{name}(" not in text]
-    assert missing == ["__version__"]

@@ -1,0 +1,18 @@
+"""The correlation id that callers of Snakepit send, which joins work that shares no trace."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sidespan._propagation import values
+
+CORRELATION_ID = "sidespan.correlation_id"
+CORRELATION_HEADER = "x-snakepit-correlation-id"
+
+
+def correlation(carrier: Mapping[Any, Any]) -> dict[str, object]:
+    """Return the correlation id that headers or metadata brought, as an attribute; else nothing.
+
+    Raises:
+        Exception: What the carrier raises.
+    """
+    return {CORRELATION_ID: value for value in values(carrier, CORRELATION_HEADER)[:1] if value}

@@ -1,0 +1,67 @@
+"""Generators whose every step runs within a span of ``sidespan.agenttrace``."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sidespan import _span
+from sidespan._steps import AsyncSteps, Stepping, Steps
+from sidespan._usage import INPUT, OUTPUT, usage
+from sidespan.agenttrace._records import Span, current_entry
+
+
+class _SpanStepping(Stepping):
+    """What both kinds share: what the span says came out is how many items, and their tokens.
+
+    Args:
+        span: It is current during each step, and ends with the last.
+        inner: The generator.
+        done: Told the output.
+    """
+
+    def __init__(self, span: Span, inner: Any, done: Callable[[Span, Any], None]) -> None:
+        super().__init__(span.own, inner)
+        self._entry = span
+        self._done = done
+        self._seen: dict[str, object] = {}
+        self._entry_outside = current_entry.get()
+        span.suspend()
+
+    def _enter(self) -> "_span.Span | None":
+        self._entry_outside = current_entry.get()
+        current_entry.set(self._entry)
+        return super()._enter()
+
+    def _leave(self, outside: "_span.Span | None") -> None:
+        super()._leave(outside)
+        current_entry.set(self._entry_outside)
+
+    def _observe(self, item: Any) -> Any:
+        self._seen |= usage(item)
+        return item
+
+    def _finish(self, error: BaseException | None = None, *, exhausted: bool = True) -> None:
+        if self._entry.end_time is None:
+            output: dict[str, object] = {"items": self._items}
+            if not exhausted:
+                output["exhausted"] = False
+            if INPUT in self._seen or OUTPUT in self._seen:
+                output["usage"] = {
+                    "prompt_tokens": self._seen.get(INPUT),
+                    "completion_tokens": self._seen.get(OUTPUT),
+                }
+            self._done(self._entry, output)
+            self._entry.end(error)
+
+
+class SpanSteps(_SpanStepping, Steps):
+    """A generator, step by step in its span."""
+
+    def _step(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self._observe(super()._step(function, *args))
+
+
+class AsyncSpanSteps(_SpanStepping, AsyncSteps):
+    """An asynchronous generator, step by step in its span."""
+
+    async def _step(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self._observe(await super()._step(function, *args))
