@@ -35,6 +35,11 @@ $(STAMPS)/test: $(STAMPS)/daemon
 	@$(PIP) --group test --group bench
 	@touch $@
 
+$(STAMPS)/fuzz: $(STAMPS)/test
+	@echo 'installing the fuzzer …'
+	@$(PIP) --group fuzz
+	@touch $@
+
 # An environment of its own: the generator wants an older protobuf than the daemon.
 $(STAMPS)/codegen: pyproject.toml | $(VENV)/bin/python
 	@mkdir -p $(STAMPS)
@@ -43,17 +48,34 @@ $(STAMPS)/codegen: pyproject.toml | $(VENV)/bin/python
 	@$(VENV)/codegen/bin/python -m pip install --quiet --disable-pip-version-check --group codegen
 	@touch $@
 
+# The Node client for the demo. Where it cannot be built, the demo says what it leaves out.
+TYPESCRIPT := bindings/typescript
+$(TYPESCRIPT)/dist: $(TYPESCRIPT)/package-lock.json $(wildcard $(TYPESCRIPT)/src/*.ts $(TYPESCRIPT)/src/otel/*.ts)
+	@if command -v npm >/dev/null; then \
+	  echo 'building the Node client …'; \
+	  cd $(TYPESCRIPT) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && \
+	  npm run --silent build || echo 'the Node client was not built'; \
+	fi; true
+
 .PHONY: demo
-demo: $(STAMPS)/daemon ## Run an agent and its worker against a fresh daemon, and show what it recorded
+demo: $(STAMPS)/daemon $(TYPESCRIPT)/dist ## Run agents in three languages against a fresh daemon, and show what it recorded
 	@$(BIN)/sidespan demo --data .sidespan
 
 .PHONY: test
-test: lint $(STAMPS)/codegen ## Lint, then run every test that fits in minutes
+test: lint $(STAMPS)/codegen $(TYPESCRIPT)/dist $(STAMPS)/fuzz ## Lint, then run every test that fits in minutes
 	@$(BIN)/python -m pytest -m 'not long' --durations=10
 
 .PHONY: test-long
 test-long: $(STAMPS)/test $(STAMPS)/codegen ## Run the tests that take longer
 	@$(BIN)/python -m pytest -m long
+
+FUZZ_S ?= 120
+.PHONY: fuzz
+fuzz: $(STAMPS)/fuzz ## Fuzz each decoder for FUZZ_S seconds; what is new goes into tests/fuzz/corpus
+	@mkdir -p .fuzz
+	@for target in frames otlp_json tokens; do \
+	  $(BIN)/python -m tests.fuzz.run $$target -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/ || exit; \
+	done
 
 .PHONY: lint
 lint: $(STAMPS)/test ## Check form, types and the import contracts
@@ -76,4 +98,4 @@ wheel: $(STAMPS)/test ## Build the wheel and the source archive into dist/
 
 .PHONY: clean
 clean: ## Remove what make made, but no store
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz

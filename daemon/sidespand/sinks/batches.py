@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from sidespand import redaction
 from sidespand.limits import DELIVERY_BYTES_MAX, STAMP_BYTES_MAX
 from sidespand.model import Gap, Kind, Position, Record
 
@@ -15,10 +16,12 @@ class Batch:
     Args:
         records: Those that the sink takes, of one lineage, in log order; empty when it takes none.
         position: Where the stretch ends, inclusive.
+        erased: What a REDACT record at its end says is gone.
     """
 
     records: tuple[Record, ...]
     position: Position
+    erased: tuple[Gap, ...] = ()
 
     @property
     def item_count(self) -> int:
@@ -34,7 +37,8 @@ def batches(entries: Sequence[Record | Gap], kinds: AbstractSet[Kind]) -> Iterat
         kinds: What the sink takes; other records, redacted ones and gaps are passed over.
 
     Yields:
-        Batches of at most DELIVERY_BYTES_MAX with their stamps, or of one larger record.
+        Batches of at most DELIVERY_BYTES_MAX with their stamps, or of one larger record. One ends
+        at each redaction.
     """
     records: list[Record] = []
     size = 0
@@ -49,6 +53,10 @@ def batches(entries: Sequence[Record | Gap], kinds: AbstractSet[Kind]) -> Iterat
             records.append(entry)
             size += added
         last = entry.position
+        told = redaction.parse(entry) if isinstance(entry, Record) else None
+        if told is not None:
+            yield Batch(tuple(records), last, tuple(target.gap for target in told.targets))
+            records, size, last = [], 0, None
     if last is not None:
         yield Batch(tuple(records), last)
 

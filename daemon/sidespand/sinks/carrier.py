@@ -18,7 +18,7 @@ from sidespand.limits import (
     SINK_RETRY_AFTER_S_MAX,
 )
 from sidespand.model import Delivered, Delivery, Gap, Position, Record, Rejected, Retry
-from sidespand.ports import Log, Sink
+from sidespand.ports import Erasable, Log, Sink
 from sidespand.sinks.batches import Batch, batches
 from sidespand.sinks.cursor import CursorFile, contradicts
 
@@ -75,6 +75,7 @@ class Carrier:
         self._coalesce_s = coalesce_s
         self._newest: Position | None = None
         self._position: Position | None = None
+        self._reached: Position | None = None
         self._saved: Position | None = None
         self._saved_at_s = 0.0
         self._save_failed = False
@@ -87,6 +88,25 @@ class Carrier:
     def saved(self) -> Position | None:
         """The durable cursor."""
         return self._saved
+
+    @property
+    def reached(self) -> Position | None:
+        """How far the log was read for this sink: it may have what lies before."""
+        return self._reached or self._position
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether the sink keeps copies in files of ours, out of which they can be taken."""
+        return isinstance(self._sink, Erasable)
+
+    async def erase(self, gone: Sequence[Gap]) -> None:
+        """Take records out of the sink's own files, if it keeps any.
+
+        Raises:
+            OSError: Some may still be there; they go when the log tells of it.
+        """
+        if isinstance(self._sink, Erasable):
+            await self._sink.erase(gone)
 
     @property
     def lag_items(self) -> int:
@@ -162,11 +182,12 @@ class Carrier:
             return await self._more()
         if self._start_again_if_contradicted(entries[0].position):
             return True
+        self._reached = entries[-1].position
         self._declare(entries)
         for batch in batches(entries, self._sink.kinds):
             if self._position is not None and batch.position.lineage != self._position.lineage:
                 await self.save()
-            if batch.records and not await self._deliver(batch):
+            if not await self._settle(batch):
                 return False
             self._position = batch.position
             if asyncio.get_running_loop().time() - self._saved_at_s >= CURSOR_SAVE_S:
@@ -181,6 +202,22 @@ class Carrier:
         self._wake.clear()
         await self._pause(self._coalesce_s)
         return True
+
+    async def _settle(self, batch: Batch) -> bool:
+        if batch.records and not await self._deliver(batch):
+            return False
+        return not batch.erased or await self._erase(batch.erased)
+
+    async def _erase(self, gone: Sequence[Gap]) -> bool:
+        while True:
+            try:
+                await self.erase(gone)
+            except OSError as error:
+                if not await self._hold(Retry(f"what was redacted cannot be erased: {error}")):
+                    return False
+                continue
+            self._recovered()
+            return True
 
     async def _deliver(self, batch: Batch) -> bool:
         while True:

@@ -24,8 +24,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sidespand import hlc
 from sidespand.config import values
 from sidespand.limits import LINES_BYTES_MAX, SPANS_PER_TURN
-from sidespand.model import Delivered, Delivery, Kind, Record, Retry
+from sidespand.model import Delivered, Delivery, Gap, Kind, Record, Retry
 from sidespand.sinks import span_json
+from sidespand.sinks.erasing import Ranges, without_lines
 from sidespand.sinks.line_file import LineFile
 from sidespand.sinks.spec import NodeRef, Option, SinkType
 
@@ -67,6 +68,10 @@ class JsonlSink:
             return Retry(f"{self._path}: {error.strerror}")
         return Delivered()
 
+    async def erase(self, gone: Sequence[Gap]) -> None:
+        """Remove the lines of redacted spans; ``ports.Erasable`` has the contract."""
+        await self._on_disk(self._erase, gone)
+
     async def close(self) -> None:
         """Wait for the last write and let go of the file."""
         if not self._closed:
@@ -83,8 +88,17 @@ class JsonlSink:
         self._last = _position_of(self._file.last_line)
 
     def _append(self, lines: bytes) -> None:
+        if self._file is None:
+            # It was written anew since the last lines.
+            self._open()
         assert self._file is not None
         self._file.append(lines)
+
+    def _erase(self, gone: Sequence[Gap]) -> None:
+        # The file is another one afterwards, and opened again with the next lines.
+        self._drop()
+        ranges = Ranges(gone)
+        without_lines(self._path, _PREFIX, lambda line: ranges.hold(*_position_of(line)))
 
     def _drop(self) -> None:
         if self._file is not None:
@@ -154,7 +168,7 @@ def _make(options: Mapping[str, Any], place: Path, node_ref: NodeRef) -> JsonlSi
     return JsonlSink(options["path"] or place / "spans.jsonl", node_ref)
 
 
-JSONL = SinkType({"path": Option(values.directory)}, _make)
+JSONL = SinkType({"path": Option(values.absolute_path)}, _make)
 
 
 def _position_of(line: bytes) -> tuple[str, int]:

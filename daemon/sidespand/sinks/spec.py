@@ -72,7 +72,7 @@ def read_options(sink: SinkConfig, known: Mapping[str, Option]) -> dict[str, Any
             got = "" if option.secret else f", got {_shown(sink.options[key])}"
             faults.append(f"{path}: {error}{got}")
     if faults:
-        hint = f"a sink of type {sink.type} takes: type, {', '.join(known)}"
+        hint = f"a sink of type {sink.type} takes: type, required, {', '.join(known)}"
         raise ConfigError("\n".join(faults), hint=hint)
     return found
 

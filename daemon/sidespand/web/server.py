@@ -1,0 +1,68 @@
+"""Serves the API on sockets that somebody else has bound, in the running event loop."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sidespand.limits import API_CONNECTIONS_MAX
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The process decides about signals, not one of its servers.
+        yield
+
+    async def main_loop(self) -> None:
+        # It would wake ten times a second to see whether it should end.
+        await self.stopping.wait()
+
+
+class ApiServer:
+    """One server.
+
+    Args:
+        app: What answers.
+        sockets: They listen already; they are closed with the server.
+    """
+
+    def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket]) -> None:
+        # Its starts and stops are the worker's.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            loop="none",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            limit_concurrency=API_CONNECTIONS_MAX,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._sockets = list(sockets)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._task = asyncio.get_running_loop().create_task(self._server.serve(self._sockets))
+
+    async def close(self) -> None:
+        """Take no new request; let those that run go on for a second."""
+        self._server.stopping.set()
+        if self._task is not None:
+            await self._task
