@@ -100,6 +100,11 @@ def records_of(data_dir: Path) -> list[Record]:
     return found
 
 
+def newest_spans(data_dir: Path) -> Record:
+    """Return the newest record of spans in a store that has one."""
+    return next(one for one in reversed(records_of(data_dir)) if one.header.kind is Kind.SPANS)
+
+
 async def eventually(true: Callable[[], bool], what: str, seconds_max: float = 20.0) -> None:
     """Return as soon as ``true`` says so.
 

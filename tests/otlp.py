@@ -43,3 +43,18 @@ def export_request(
 def encoded(spans: int = 1, **options: object) -> bytes:
     """Return ``export_request`` as bytes."""
     return export_request(spans, **options).SerializeToString()  # type: ignore[arg-type]
+
+
+def marked(
+    trace_id: bytes, span_ids: Sequence[bytes], *, end_ns: Sequence[int] = (), **options: object
+) -> bytes:
+    """Return an encoded request of marks, spans without an end unless ``end_ns`` gives one."""
+    request = export_request(
+        len(span_ids),
+        trace_id=trace_id,
+        span_ids=span_ids,
+        **options,  # type: ignore[arg-type]
+    )
+    for index, span in enumerate(request.resource_spans[0].scope_spans[0].spans):
+        span.end_time_unix_nano = end_ns[index] if end_ns else 0
+    return request.SerializeToString()

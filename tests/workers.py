@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sidespand.app.channel import RecorderEnd, SinkFigures
+from sidespand.app.channel import Asked, RecorderEnd, SinkFigures
 from sidespand.model import Position
 
 
@@ -16,12 +16,15 @@ class WorkerProcess:
     """One worker and what it reported.
 
     Args:
-        root: Its own directory; the store is ``root/data``.
+        root: Its own directory; the store is ``root/data``, its socket in ``root/run``.
         config: The text of its configuration file.
+        asked: Answers in the recorder's place.
     """
 
-    def __init__(self, root: Path, config: str) -> None:
+    def __init__(self, root: Path, config: str, asked: Asked | None = None) -> None:
         self.data = root / "data"
+        self.run = root / "run"
+        self.run.mkdir(exist_ok=True)
         self.log_path = root / "worker.log"
         self._config_path = root / "sidespan.toml"
         self._config_path.write_text(config, encoding="utf-8")
@@ -34,6 +37,7 @@ class WorkerProcess:
             cursors=self._on_cursors,
             figures=self._on_figures,
             closed=lambda: setattr(self, "gone", True),
+            asked=asked,
         )
         self._process: asyncio.subprocess.Process | None = None
 
@@ -45,6 +49,7 @@ class WorkerProcess:
                 *(sys.executable, "-m", "sidespand", "worker"),
                 *("--channel-fd", str(theirs.fileno())),
                 *("--config", str(self._config_path), "--data", str(self.data)),
+                *("--run", str(self.run)),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -77,9 +82,11 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def working(root: Path, config: str) -> AsyncIterator[WorkerProcess]:
+async def working(
+    root: Path, config: str, asked: Asked | None = None
+) -> AsyncIterator[WorkerProcess]:
     """Yield a started worker; it is gone afterwards."""
-    worker = WorkerProcess(root, config)
+    worker = WorkerProcess(root, config, asked)
     await worker.start()
     try:
         yield worker

@@ -20,9 +20,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sidespand.admission import OtlpAdmission
 from sidespand.clock import SystemClock
 from sidespand.journal.stamper import seal
-from sidespand.limits import MESSAGE_BYTES_MAX
-from sidespand.model import Kind, Peer
-from sidespand.receiver.http_protocol import HttpProtocol, Request, Response
+from sidespand.limits import CONNECTIONS_MAX, MESSAGE_BYTES_MAX
+from sidespand.model import Kind
+from sidespand.receiver.access import Access
+from sidespand.receiver.http_gate import HttpGate
+from sidespand.receiver.http_message import Request, Response
+from sidespand.receiver.http_protocol import HttpProtocol
+from sidespand.telemetry import Telemetry
 from tests.bench import load as generator
 from tests.bench.load import Load
 from tests.bench.machine import cpu_s
@@ -49,14 +53,16 @@ def serve(stage: str, ready: Connection) -> None:
     work = stages()[stage]
     answer = Response(200, b"", "application/x-protobuf")
 
-    async def respond(request: Request, _peer: Peer) -> Response:
+    async def respond(request: Request) -> Response:
         work(request.body)
         return answer
+
+    gate = HttpGate(Access(), Telemetry(), CONNECTIONS_MAX)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: HttpProtocol(respond, MESSAGE_BYTES_MAX, lambda _: None), "127.0.0.1", 0
+            lambda: HttpProtocol(respond, gate, MESSAGE_BYTES_MAX), "127.0.0.1", 0
         )
         ready.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()

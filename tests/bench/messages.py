@@ -23,8 +23,11 @@ from sidespand.admission import OtlpAdmission
 from sidespand.hlc import ZERO
 from sidespand.limits import MESSAGE_BYTES_MAX
 from sidespand.model import Admitted, Peer, Receipt, SessionStep
+from sidespand.receiver.absence import Absences
+from sidespand.receiver.access import Access
 from sidespand.receiver.intake import Intake
-from sidespand.receiver.session import SessionRegistry
+from sidespand.receiver.registry import SessionRegistry
+from sidespand.receiver.session import IngestConnection
 from sidespand.telemetry import Telemetry
 from tests.bench import compiled
 from tests.bench.load import Load, Result
@@ -54,19 +57,34 @@ class Instant:
         """Return any."""
         return "token"
 
+    def open_instances(self) -> dict[bytes, float]:
+        """Wait for nobody."""
+        return {}
+
+    def open_count(self, _instance_id: bytes) -> int:
+        """Know of no open span."""
+        return 0
+
+    def abandon(self, _instance_id: bytes, _reason: str) -> asyncio.Future[Receipt]:
+        """Never asked: nobody has open spans."""
+        raise NotImplementedError
+
 
 def serve(path: str, ready: Connection) -> None:
     """Serve frames before an instant journal for ever."""
 
     async def run() -> None:
+        journal = Instant()
         sessions = SessionRegistry(
-            Intake(OtlpAdmission(), Instant(), Telemetry()),
+            Intake(OtlpAdmission(), journal, Telemetry()),
+            Access(),
+            Absences(journal, lambda _: None),
             message_bytes_max=MESSAGE_BYTES_MAX,
             source_node_ref="node://bench",
-            changed=lambda _: None,
+            changed=lambda _door, _count: None,
         )
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(sessions.protocol, path)
+        server = await loop.create_unix_server(partial(IngestConnection, sessions), path)
         ready.send(True)
         await server.serve_forever()
 
