@@ -177,6 +177,23 @@ SINK_RETRY_AFTER_S_MAX: Final = 300.0
 SINK_REASON_CHARACTERS_MAX: Final = 256
 # OTLP: a response is at most this long.
 SINK_RESPONSE_BYTES_MAX: Final = 4 * MIB
+# Requests that one refused delivery may cost before what is refused goes to the dead letters whole:
+# a bad item among 1,000 takes about 20.
+SINK_SPLITS_MAX: Final = 256
+# Dead letters of one sink: beyond the first bound they are kept without their bytes, beyond the
+# second the sink waits for its operator.
+DEAD_LETTER_BYTES_MAX: Final = 64 * MIB
+DEAD_LETTER_LIST_BYTES_MAX: Final = 80 * MIB
+DEAD_LETTER_REASON_CHARACTERS_MAX: Final = 1024
+# What a command waits for a worker that writes the same dead letters.
+DEAD_LETTER_LOCK_S: Final = 10.0
+# A filter is written by hand; each term is asked of each item.
+FILTER_CHARACTERS_MAX: Final = 4096
+FILTER_TERMS_MAX: Final = 64
+FILTER_DEPTH_MAX: Final = 16
+# Attributes that a sink adds to every resource.
+RESOURCE_ADDITIONS_MAX: Final = 32
+RESOURCE_ADDITION_BYTES_MAX: Final = 1024
 # Lines of a file that one flush covers: what a power cut may leave as holes.
 LINES_BYTES_MAX: Final = 4 * MIB
 # Spans that are encoded before other sinks get their turn.

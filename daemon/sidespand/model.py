@@ -264,6 +264,8 @@ class Record:
         edges: The tokens seen in it.
         leaf: 32 bytes, its leaf hash in the lineage's tree.
         payload: The stored bytes; None when they were redacted.
+        prev_lsn: On the way to a sink, the LSN of the item that this lineage's stream had before
+            it, 0 for none; None for the one just before it, and in the journal.
     """
 
     ordinal: int
@@ -271,6 +273,7 @@ class Record:
     edges: tuple[Edge, ...]
     leaf: bytes
     payload: bytes | None
+    prev_lsn: int | None = None
 
     @property
     def position(self) -> Position:
@@ -331,15 +334,18 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The sink will never take some of them; it took the others.
+    """The sink will never take some of them; it took the others, unless ``whole``.
 
     Args:
         item_count: How many.
         reason: In the sink's words, bounded.
+        whole: It took nothing, for some of them may be bad, or all together too large: parts of
+            them may pass.
     """
 
     item_count: int
     reason: str
+    whole: bool = False
 
 
 Delivery = Delivered | Retry | Rejected

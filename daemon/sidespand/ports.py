@@ -27,12 +27,14 @@ from sidespand.model import (
 class Admission(Protocol):
     """Decides what of a request may be stored."""
 
-    def admit(self, kind: Kind, body: bytes) -> Admitted:
+    def admit(self, kind: Kind, body: bytes, digest: bytes = b"") -> Admitted:
         """Return the storable part of one encoded OTLP request.
 
         Args:
             kind: SPANS, MARKS, LOGS or METRICS.
             body: The request, decompressed, at most MESSAGE_BYTES_MAX bytes.
+            digest: SHA-256 of ``body`` where it is known; it goes on with a payload that is
+                ``body``.
 
         Returns:
             At most one content. Its payload is ``body`` itself when every item is good, else the

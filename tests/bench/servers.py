@@ -15,6 +15,13 @@ from tests.bench.load import Load, Result
 from tests.bench.machine import processes
 from tests.daemon import Daemon, wait_until
 
+# The generators send one request over and over, and each is to be stored.
+_CONFIG = """[receivers]
+repeat_window = "0s"
+[journal]
+durability = "{}"
+"""
+
 
 class Server:
     """A running server.
@@ -67,9 +74,7 @@ class Ours(Server):
             "--otlp-grpc", f"127.0.0.1:{ports[0]}", "--otlp-http", f"127.0.0.1:{ports[1]}",
         ]  # fmt: skip
         started = time.perf_counter()
-        self.daemon = Daemon(
-            root, arguments, config=f'[journal]\ndurability = "{durability}"\n'
-        ).start()
+        self.daemon = Daemon(root, arguments, config=_CONFIG.format(durability)).start()
         self.start_s = time.perf_counter() - started
         super().__init__(f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
         self.frames = str(self.daemon.ingest)

@@ -75,7 +75,7 @@ class JsonlSide:
     def make(self) -> Sink:
         """Return a sink that writes the file."""
         (plan,) = registry.parse([SinkConfig("archive", "jsonl", {"path": str(self._path)})])
-        return registry.build(plan, self._place / "sink", lambda *_: NODE_REF)
+        return registry.build(plan, self._place / "sink", lambda *_: {"source_node_ref": NODE_REF})
 
     def held(self) -> list[int]:
         """Return the LSN of each line."""
@@ -102,7 +102,7 @@ class OtlpSide:
         """Return a sink that exports there."""
         options = {"endpoint": f"http://{self._collector.address}", "compression": "gzip"}
         (plan,) = registry.parse([SinkConfig("collector", "otlp", options)])
-        return registry.build(plan, self._place / "sink", lambda *_: NODE_REF)
+        return registry.build(plan, self._place / "sink", lambda *_: {"source_node_ref": NODE_REF})
 
     def held(self) -> list[int]:
         """Return the stamps that arrived."""

@@ -36,9 +36,9 @@ class MetadataAdmission:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
 
-    def admit(self, kind: Kind, body: bytes) -> Admitted:
+    def admit(self, kind: Kind, body: bytes, digest: bytes = b"") -> Admitted:
         """Return the storable part of one request; ``ports.Admission`` has the contract."""
-        admitted = self._admission.admit(kind, body)
+        admitted = self._admission.admit(kind, body, digest)
         stripped = [_stripped(content) for content in admitted.contents]
         return replace(
             admitted,
@@ -58,7 +58,7 @@ class MetadataAdmission:
 class NothingAdmission:
     """Takes every request and keeps nothing of it. Implements ``ports.Admission``."""
 
-    def admit(self, _kind: Kind, _body: bytes) -> Admitted:
+    def admit(self, _kind: Kind, _body: bytes, _digest: bytes = b"") -> Admitted:
         """Return nothing to be stored, whatever came."""
         return Admitted(())
 

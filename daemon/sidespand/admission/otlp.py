@@ -53,11 +53,11 @@ _COSTS: Mapping[type[Message], ParseCost] = {
 class OtlpAdmission:
     """Admits the OTLP signals. Implements ``ports.Admission``; it holds no state."""
 
-    def admit(self, kind: Kind, body: bytes) -> Admitted:
+    def admit(self, kind: Kind, body: bytes, digest: bytes = b"") -> Admitted:
         """Return the storable part of one encoded request; ``ports.Admission`` has the contract."""
         if not body:
             return _NOTHING
-        return _ADMIT[kind](kind, body)
+        return _ADMIT[kind](kind, body, digest)
 
     def carries_error(self, kind: Kind, body: bytes) -> bool:
         """Tell whether an item of an encoded request is an error; see ``ports.Admission``."""
@@ -83,7 +83,7 @@ class OtlpAdmission:
         """Nothing was noted of it."""
 
 
-def _admit_spans(kind: Kind, body: bytes) -> Admitted:
+def _admit_spans(kind: Kind, body: bytes, digest: bytes) -> Admitted:
     request = _parse(ExportTraceServiceRequest, body)
     is_mark = kind is Kind.MARKS
     count = 0
@@ -104,10 +104,10 @@ def _admit_spans(kind: Kind, body: bytes) -> Admitted:
                 bad.add(spans, index, _fault(span))
             elif is_mark and span.end_time_unix_nano:
                 bad.add(spans, index, marks.ENDED)
-    return _admitted(kind, body, request, count, bad)
+    return _admitted(kind, body, request, count, bad, digest=digest)
 
 
-def _admit_logs(kind: Kind, body: bytes) -> Admitted:
+def _admit_logs(kind: Kind, body: bytes, digest: bytes) -> Admitted:
     request = _parse(ExportLogsServiceRequest, body)
     count = 0
     bad = _BadItems()
@@ -119,16 +119,17 @@ def _admit_logs(kind: Kind, body: bytes) -> Admitted:
                 bad.add(logs, index, _length_fault("trace_id", log.trace_id, 16))
             elif len(log.span_id) not in (0, SPAN_ID_BYTES):
                 bad.add(logs, index, _length_fault("span_id", log.span_id, 8))
-    return _admitted(kind, body, request, count, bad)
+    return _admitted(kind, body, request, count, bad, digest=digest)
 
 
-def _admit_metrics(kind: Kind, body: bytes) -> Admitted:
+def _admit_metrics(kind: Kind, body: bytes, digest: bytes) -> Admitted:
     # Metrics are kept and passed on whole: one item a request.
     request = _parse(ExportMetricsServiceRequest, body)
-    return _admitted(kind, body, request, 1 if request.resource_metrics else 0, _BadItems())
+    count = 1 if request.resource_metrics else 0
+    return _admitted(kind, body, request, count, _BadItems(), digest=digest)
 
 
-_ADMIT: Mapping[Kind, Callable[[Kind, bytes], Admitted]] = {
+_ADMIT: Mapping[Kind, Callable[[Kind, bytes, bytes], Admitted]] = {
     Kind.SPANS: _admit_spans,
     Kind.MARKS: _admit_spans,
     Kind.LOGS: _admit_logs,
@@ -196,21 +197,23 @@ class _BadItems:
         return f"{len(self)} of {count} refused; the first: {self._first}" if self._places else ""
 
 
-def _admitted(kind: Kind, body: bytes, request: Message, count: int, bad: _BadItems) -> Admitted:
+def _admitted(
+    kind: Kind, body: bytes, request: Message, count: int, bad: _BadItems, *, digest: bytes
+) -> Admitted:
     reason = bad.reason(count)
     if bad:
         if len(bad) == count:
             raise InvalidRequest(reason)
         bad.remove()
-        body = request.SerializeToString()
+        body, digest = request.SerializeToString(), b""
         count -= len(bad)
     if not count:
         return _NOTHING
     if isinstance(request, ExportTraceServiceRequest) and may_hold_tokens(body):
         edges, truncated = find_edges(request)
-        content = Content(kind, body, count, edges, truncated)
+        content = Content(kind, body, count, edges, truncated, digest=digest)
     else:
-        content = Content(kind, body, count)
+        content = Content(kind, body, count, digest=digest)
     if kind is Kind.MARKS and isinstance(request, ExportTraceServiceRequest):
         content = replace(content, marks=marks.marks_of(request))
     return Admitted((content,), len(bad), reason)

@@ -33,9 +33,9 @@ class CappedAdmission:
         self._spans_max = spans_max
         self._spans: dict[bytes, int] = {}
 
-    def admit(self, kind: Kind, body: bytes) -> Admitted:
+    def admit(self, kind: Kind, body: bytes, digest: bytes = b"") -> Admitted:
         """Return the storable part of one request; ``ports.Admission`` has the contract."""
-        admitted = self._admission.admit(kind, body)
+        admitted = self._admission.admit(kind, body, digest)
         if kind is not Kind.SPANS:
             return admitted
         contents = []

@@ -67,7 +67,7 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
         place = places / plan.name
         if not place.is_dir():
             continue
-        sink = registry.build(plan, place, lambda _lineage, _generation: "")
+        sink = registry.build(plan, place, lambda _lineage, _generation: {})
         try:
             if isinstance(sink, Erasable):
                 await sink.erase(gone)

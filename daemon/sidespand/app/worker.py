@@ -113,12 +113,9 @@ class Worker:
         self._told = (cursors, figures)
 
     def _carrier(self, place: Path, plan: Plan) -> Carrier:
-        sink = registry.build(plan, place, functools.cache(self._node_ref))
+        sink = registry.build(plan, place, functools.cache(self._reader.generation))
         cursor = CursorFile(place / "cursor.json")
         return Carrier(plan.name, sink, self._reader, cursor, uniform=random.uniform)
-
-    def _node_ref(self, lineage: bytes, boot_generation: int) -> str:
-        return str(self._reader.generation(lineage, boot_generation).get("source_node_ref", ""))
 
 
 async def run_worker(config: Config, channel_fd: int) -> int:

@@ -16,15 +16,8 @@ from sidespand.query.coverage import Coverage
 from sidespand.query.documents import Document
 from sidespand.query.find import Hit
 from sidespand.query.spans import Item
+from sidespand.seed import IDENTITY, commit_hlc, commit_lsn
 from sidespand.token import TAG_BYTES
-
-_IDENTITY = (
-    "source_node_ref",
-    "node_instance_id",
-    "node_role",
-    "deployment_ref",
-    "cluster_ref",
-)
 
 
 class Place(NamedTuple):
@@ -83,7 +76,7 @@ def receipt_document(
         "service": None if item is None else item.service,
         "kind": header.kind.name.lower(),
         "identity": {
-            **{field: generation.get(field, "") for field in _IDENTITY},
+            **{field: generation.get(field, "") for field in IDENTITY},
             "lineage": header.lineage.hex(),
             "boot_generation": header.boot_generation,
             "incarnation": _hex(generation.get("incarnation")),
@@ -92,7 +85,7 @@ def receipt_document(
         "lsn": str(place.position.lsn),
         "commit_lsn": commit_lsn(place.position.lsn),
         "hlc": hlc.text(place.stamp),
-        "commit_hlc": commit_hlc(place.stamp, generation),
+        "commit_hlc": commit_hlc(place.stamp, node_ref_of(generation)),
         "clock": clock_document(record),
         "durability": generation.get("durability", "unknown"),
         "token": token_of(record),
@@ -113,7 +106,7 @@ def receipt_document(
 
 def node_evidence(generation: ControlBody, boot_generation: int) -> Document:
     """Return the identity fields that are set, under the names of the AITrace seed."""
-    found = {field: generation[field] for field in _IDENTITY if generation.get(field)}
+    found = {field: generation[field] for field in IDENTITY if generation.get(field)}
     return {**found, "boot_generation": boot_generation}
 
 
@@ -123,23 +116,14 @@ def order_evidence(trace_id: str, lsn: int, stamp: Hlc, generation: ControlBody)
         "trace_id": trace_id,
         "source_node_ref": generation.get("source_node_ref", ""),
         "commit_lsn": commit_lsn(lsn),
-        "commit_hlc": commit_hlc(stamp, generation),
+        "commit_hlc": commit_hlc(stamp, node_ref_of(generation)),
     }
     return {trace_id: fields}
 
 
-def commit_lsn(lsn: int) -> str:
-    """Return an LSN as PostgreSQL writes one: ``X/X``, upper hex, the high half first."""
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
-
-
-def commit_hlc(stamp: Hlc, generation: ControlBody) -> Document:
-    """Return a stamp as the seed has it: integers, though a JSON number of this size may be cut."""
-    return {
-        "w": stamp.wall_ns,
-        "l": stamp.logical,
-        "n": str(generation.get("source_node_ref", "")),
-    }
+def node_ref_of(generation: ControlBody) -> str:
+    """Return who recorded a generation; empty when its GEN record was trimmed."""
+    return str(generation.get("source_node_ref", ""))
 
 
 def clock_document(record: Record) -> Document:

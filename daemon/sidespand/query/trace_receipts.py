@@ -10,7 +10,7 @@ from sidespand.model import ControlBody, Position
 from sidespand.query.coverage import Checkpoints, Journal
 from sidespand.query.documents import Document
 from sidespand.query.find import Hit
-from sidespand.query.receipts import commit_hlc, commit_lsn, node_evidence, order_evidence
+from sidespand.query.receipts import node_evidence, node_ref_of, order_evidence
 
 
 class IdentifiedJournal(Journal, Protocol):
@@ -63,7 +63,7 @@ def trace_receipt_document(
                 "boot_generation": entry.boot_generation,
                 "commit_lsn": commit_lsn(entry.position.lsn),
                 "hlc": hlc.text(entry.stamp),
-                "commit_hlc": commit_hlc(entry.stamp, generation),
+                "commit_hlc": commit_hlc(entry.stamp, node_ref_of(generation)),
                 "record_index": str(entry.record_index),
                 "covered": entry.record_index < sizes[entry.position.lineage],
             }

@@ -7,9 +7,11 @@ request ──▶ came before? ──▶ quota, room ──▶ admission ──�
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+
+from prometheus_client import Counter
 
 from sidespand.errors import Refused, SidespanError, Unavailable
 from sidespand.limits import (
@@ -79,6 +81,8 @@ class Intake:
         self._repeats = repeats
         self._quota = quota
         self._hold = hold or Hold()
+        # Finding a metric's labels takes longer than counting.
+        self._accepted: dict[tuple[str, str], Counter] = {}
         self._budget = Budget(INFLIGHT_BYTES_MAX, PEER_INFLIGHT_BYTES_MAX)
         telemetry.follow(telemetry.held_requests, lambda: self._hold.requests)
         telemetry.follow(telemetry.receiver_inflight_bytes, lambda: self._budget.used_bytes)
@@ -100,34 +104,29 @@ class Intake:
             Refused: Nothing of it was stored; the leaf says whether another try can help.
         """
         key = self._key(parts, peer) if step is None else None
-        known = self._repeats.find(key) if self._repeats is not None and key is not None else None
+        known = self._find(key) if key is not None else None
         if known is not None:
             return await self._repeat(known, peer)
-        size = REQUEST_OVERHEAD_BYTES + sum(len(body) for _, body in parts)
-        if self._quota is not None and peer.uid is not None:
-            self._quota.spend(peer.uid, size)
-        owner = owner_of(peer)
-        self._budget.take(owner, size)
+        owner, size = self._enter(parts, peer)
+        each: list[Admitted] = []
         try:
-            self._keep_the_last_room_for_errors(parts)
-            each = await self._admit(parts, peer, step, ended)
+            for kind, body in parts:
+                # The journal binds a payload by the hash that its request is recognised by.
+                each.append(self._admission.admit(kind, body, key.digest if key else b""))
             admitted = each[0] if len(each) == 1 else _joined(each)
-            try:
-                if step is None:
-                    receipt = await self._store(_with_digest(admitted, key, parts), peer, key, size)
-                else:
-                    whole = replace(admitted, ended=ended) if ended else admitted
-                    receipt = await self._journal.append(whole, peer, step)
-            except Refused:
-                self._withdraw(each)
-                raise
+            if step is None:
+                receipt = await self._store(admitted, peer, key, size)
+            else:
+                whole = replace(admitted, ended=ended) if ended else admitted
+                receipt = await self._journal.append(whole, peer, step)
+        except Refused as refusal:
+            self._withdraw(each)
+            if step is not None and len(each) < len(parts) and not refusal.retryable:
+                await self._journal.append(Admitted((), ended=ended), peer, step)
+            raise
         finally:
             self._budget.give_back(owner, size)
-        if receipt.duplicate:
-            self._withdraw(each)
-        else:
-            for (kind, _), one in zip(parts, each, strict=True):
-                self._count(kind, one, peer)
+        self._note(parts, each, peer, receipt)
         return Accepted(receipt, admitted.rejected_items, admitted.rejected_reason)
 
     def release(self) -> None:
@@ -149,23 +148,31 @@ class Intake:
         """Return the highest durable seq of a client instance; see ``ports.Journal``."""
         return self._journal.last_seq(instance_id, uid)
 
-    async def _admit(
-        self,
-        parts: Sequence[tuple[Kind, bytes]],
-        peer: Peer,
-        step: SessionStep | None,
-        ended: tuple[SpanKey, ...],
-    ) -> list[Admitted]:
-        each: list[Admitted] = []
-        try:
-            for kind, body in parts:
-                each.append(self._admission.admit(kind, body))
-        except Refused as refusal:
-            self._withdraw(each)
-            if step is not None and not refusal.retryable:
-                await self._journal.append(Admitted((), ended=ended), peer, step)
-            raise
-        return each
+    def _key(self, parts: Sequence[tuple[Kind, bytes]], peer: Peer) -> RequestKey | None:
+        if self._repeats is None or len(parts) != 1:
+            return None
+        ((kind, body),) = parts
+        return key_of(kind, sha256(body).digest(), peer)
+
+    def _find(self, key: RequestKey) -> Taken | None:
+        return self._repeats.find(key) if self._repeats is not None else None
+
+    def _enter(self, parts: Sequence[tuple[Kind, bytes]], peer: Peer) -> tuple[Hashable, int]:
+        """Take room for a request; return for whom, and how much."""
+        size = REQUEST_OVERHEAD_BYTES
+        for _, body in parts:
+            size += len(body)
+        if self._quota is not None and peer.uid is not None:
+            self._quota.spend(peer.uid, size)
+        owner = owner_of(peer)
+        self._budget.take(owner, size)
+        if self._budget.used_bytes > PLAIN_INFLIGHT_BYTES_MAX:
+            try:
+                self._keep_the_last_room_for_errors(parts)
+            except Refused:
+                self._budget.give_back(owner, size)
+                raise
+        return owner, size
 
     async def _store(
         self, admitted: Admitted, peer: Peer, key: RequestKey | None, size: int
@@ -188,12 +195,6 @@ class Intake:
         await self._hold.wait(size)
         return await self._journal.append(admitted, peer)
 
-    def _key(self, parts: Sequence[tuple[Kind, bytes]], peer: Peer) -> RequestKey | None:
-        if self._repeats is None or len(parts) != 1:
-            return None
-        ((kind, body),) = parts
-        return key_of(kind, sha256(body).digest(), peer)
-
     def _remember(
         self, key: RequestKey | None, outcome: asyncio.Future[Receipt], admitted: Admitted
     ) -> None:
@@ -208,19 +209,33 @@ class Intake:
         )
 
     def _keep_the_last_room_for_errors(self, parts: Sequence[tuple[Kind, bytes]]) -> None:
-        if self._budget.used_bytes <= PLAIN_INFLIGHT_BYTES_MAX or not parts:
-            return
-        if not any(self._admission.carries_error(kind, body) for kind, body in parts):
+        if parts and not any(self._admission.carries_error(kind, body) for kind, body in parts):
             raise Unavailable("too many bytes of requests are under way; only errors pass")
 
     def _withdraw(self, each: Sequence[Admitted]) -> None:
         for one in each:
             self._admission.withdraw(one)
 
+    def _note(
+        self,
+        parts: Sequence[tuple[Kind, bytes]],
+        each: Sequence[Admitted],
+        peer: Peer,
+        receipt: Receipt,
+    ) -> None:
+        if receipt.duplicate:
+            self._withdraw(each)
+            return
+        for (kind, _), one in zip(parts, each, strict=True):
+            self._count(kind, one, peer)
+
     def _count(self, kind: Kind, admitted: Admitted, peer: Peer) -> None:
         telemetry, labels = self._telemetry, (peer.door, _SIGNALS[kind])
         for content in admitted.contents:
-            telemetry.accepted_items.labels(*labels).inc(content.item_count)
+            accepted = self._accepted.get(labels)
+            if accepted is None:
+                accepted = self._accepted[labels] = telemetry.accepted_items.labels(*labels)
+            accepted.inc(content.item_count)
         if admitted.rejected_items:
             telemetry.refused_items.labels(*labels).inc(admitted.rejected_items)
         if admitted.removed_values:
@@ -231,16 +246,6 @@ def _hear(outcome: asyncio.Future[Receipt]) -> None:
     # Whoever asked may have gone: what came of it is nobody's business then.
     if not outcome.cancelled():
         outcome.exception()
-
-
-def _with_digest(
-    admitted: Admitted, key: RequestKey | None, parts: Sequence[tuple[Kind, bytes]]
-) -> Admitted:
-    # The journal binds a payload by the hash that its request was recognised by.
-    contents = admitted.contents
-    if key is None or not contents or contents[0].payload is not parts[0][1]:
-        return admitted
-    return replace(admitted, contents=(replace(contents[0], digest=key.digest),))
 
 
 def _joined(each: Sequence[Admitted]) -> Admitted:

@@ -8,7 +8,6 @@ on purpose within the window is stored once too (docs/otlp.md).
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from sidespand.limits import REPEAT_REQUESTS_MAX
@@ -25,8 +24,7 @@ class RequestKey(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Taken:
+class Taken(NamedTuple):
     """A request that was taken.
 
     Args:
@@ -68,27 +66,26 @@ class Repeats:
         self._taken: dict[RequestKey, Taken] = {}
 
     def find(self, key: RequestKey) -> Taken | None:
-        """Return what was taken under this key within the window."""
+        """Return what was taken under this key within the window, if it is or may yet be stored."""
         taken = self._taken.get(key)
-        return taken if taken is not None and taken.until_s > self._now() else None
+        if taken is None or taken.until_s <= self._now() or _has_failed(taken.outcome):
+            return None
+        return taken
 
     def add(self, key: RequestKey, outcome: asyncio.Future[Receipt], admitted: Admitted) -> None:
         """Remember a request until its outcome is a failure, or the window is over."""
         now = self._now()
-        taken = Taken(
+        # It goes to the end: the order is that of age.
+        self._taken.pop(key, None)
+        self._taken[key] = Taken(
             outcome, admitted.rejected_items, admitted.rejected_reason, now + self._window_s
         )
-        # A key goes to the end: the order is that of age.
-        self._taken.pop(key, None)
-        self._taken[key] = taken
-        outcome.add_done_callback(lambda _: self._settle(key, taken))
-        while len(self._taken) > self._requests_max:
+        if len(self._taken) > self._requests_max:
             del self._taken[next(iter(self._taken))]
         oldest = next(iter(self._taken))
         if self._taken[oldest].until_s <= now:
             del self._taken[oldest]
 
-    def _settle(self, key: RequestKey, taken: Taken) -> None:
-        failed = taken.outcome.cancelled() or taken.outcome.exception() is not None
-        if failed and self._taken.get(key) is taken:
-            del self._taken[key]
+
+def _has_failed(outcome: asyncio.Future[Receipt]) -> bool:
+    return outcome.done() and (outcome.cancelled() or outcome.exception() is not None)

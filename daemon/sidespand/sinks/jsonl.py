@@ -28,7 +28,7 @@ from sidespand.model import Delivered, Delivery, Gap, Kind, Record, Retry
 from sidespand.sinks import span_json
 from sidespand.sinks.erasing import Ranges, without_lines
 from sidespand.sinks.line_file import LineFile
-from sidespand.sinks.spec import NodeRef, Option, SinkType
+from sidespand.sinks.spec import Generations, NodeRef, Option, SinkType, node_refs
 
 _T = TypeVar("_T")
 _PREFIX = b'{"trace_id":"'
@@ -164,8 +164,8 @@ def encode_lines(record: Record, node_ref: str, after: int = 0) -> Iterator[tupl
                 yield lsn, _ENCODER.encode(fields).encode("ascii") + b"\n"
 
 
-def _make(options: Mapping[str, Any], place: Path, node_ref: NodeRef) -> JsonlSink:
-    return JsonlSink(options["path"] or place / "spans.jsonl", node_ref)
+def _make(options: Mapping[str, Any], place: Path, generations: Generations) -> JsonlSink:
+    return JsonlSink(options["path"] or place / "spans.jsonl", node_refs(generations))
 
 
 JSONL = SinkType({"path": Option(values.absolute_path)}, _make)

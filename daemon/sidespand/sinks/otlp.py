@@ -14,7 +14,7 @@ from sidespand.config import values
 from sidespand.limits import SINK_RESPONSE_BYTES_MAX
 from sidespand.model import Delivery, Kind, Record
 from sidespand.sinks import otlp_reply
-from sidespand.sinks.spec import NodeRef, Option, SinkType
+from sidespand.sinks.spec import Generations, NodeRef, Option, SinkType, node_refs
 from sidespand.sinks.stamping import stamp
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -160,13 +160,13 @@ def _timeout_s(value: Any) -> float:
     return seconds
 
 
-def _make(options: Mapping[str, Any], _place: Path, node_ref: NodeRef) -> OtlpSink:
+def _make(options: Mapping[str, Any], _place: Path, generations: Generations) -> OtlpSink:
     return OtlpSink(
         options["endpoint"],
         options["headers"],
         options["timeout"],
         _COMPRESSION[options["compression"]],
-        node_ref,
+        node_refs(generations),
     )
 
 

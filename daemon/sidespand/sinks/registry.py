@@ -10,7 +10,7 @@ from sidespand.errors import ConfigError
 from sidespand.ports import Sink
 from sidespand.sinks.jsonl import JSONL
 from sidespand.sinks.otlp import OTLP
-from sidespand.sinks.spec import NodeRef, SinkType, meant, read_options
+from sidespand.sinks.spec import Generations, SinkType, meant, read_options
 
 TYPES: Final[Mapping[str, SinkType]] = {"jsonl": JSONL, "otlp": OTLP}
 
@@ -51,13 +51,13 @@ def parse(configs: Sequence[SinkConfig]) -> tuple[Plan, ...]:
     return tuple(plans)
 
 
-def build(plan: Plan, place: Path, node_ref: NodeRef) -> Sink:
+def build(plan: Plan, place: Path, generations: Generations) -> Sink:
     """Make a sink; must be called on the event loop that will deliver.
 
     Args:
         plan: What ``parse`` returned.
         place: The sink's own directory; it is made when it is missing.
-        node_ref: Tells a generation's ``source_node_ref``.
+        generations: Gives the body of a generation's GEN record.
 
     Raises:
         ConfigError: The directory cannot be made.
@@ -69,7 +69,7 @@ def build(plan: Plan, place: Path, node_ref: NodeRef) -> Sink:
             f"sinks.{plan.name}: cannot make {place}: {error.strerror}",
             hint="data_dir must be writable by the user that runs the daemon",
         ) from error
-    return plan.type.make(plan.options, place, node_ref)
+    return plan.type.make(plan.options, place, generations)
 
 
 def _parse(config: SinkConfig) -> Plan:

@@ -8,11 +8,14 @@ from typing import Any
 
 from sidespand.config import SinkConfig
 from sidespand.errors import ConfigError
+from sidespand.model import ControlBody
 from sidespand.ports import Sink
 
 _SHOWN_CHARACTERS_MAX = 80
 
-# Tells a generation's source_node_ref from lineage and boot generation.
+# Gives the body of a generation's GEN record from lineage and boot generation; empty when trimmed.
+Generations = Callable[[bytes, int], ControlBody]
+# Tells a generation's source_node_ref from the same.
 NodeRef = Callable[[bytes, int], str]
 
 
@@ -39,12 +42,21 @@ class SinkType:
 
     Args:
         options: Its keys.
-        make: Takes the value of every key, the sink's own directory and the resolver of node
-            references; called on the event loop that will deliver.
+        make: Takes the value of every key, the sink's own directory, and who recorded each
+            generation; called on the event loop that will deliver.
     """
 
     options: Mapping[str, Option]
-    make: Callable[[Mapping[str, Any], Path, NodeRef], Sink]
+    make: Callable[[Mapping[str, Any], Path, Generations], Sink]
+
+
+def node_refs(generations: Generations) -> NodeRef:
+    """Return what tells the node references of ``generations``, empty ones where none is known."""
+
+    def node_ref(lineage: bytes, boot_generation: int) -> str:
+        return str(generations(lineage, boot_generation).get("source_node_ref", ""))
+
+    return node_ref
 
 
 def read_options(sink: SinkConfig, known: Mapping[str, Option]) -> dict[str, Any]:

@@ -41,13 +41,13 @@ class ScriptedAdmission:
         self._admission = OtlpAdmission()
         self.attempts_s: list[float] = []
 
-    def admit(self, kind: Kind, body: bytes) -> Admitted:
+    def admit(self, kind: Kind, body: bytes, digest: bytes = b"") -> Admitted:
         """Do the next step."""
         self.attempts_s.append(time.monotonic())
         step = self._script.popleft() if len(self._script) > 1 else self._script[0]
         if isinstance(step, Refused):
             raise step
-        admitted = self._admission.admit(kind, body)
+        admitted = self._admission.admit(kind, body, digest)
         return replace(admitted, rejected_items=1 if step else 0, rejected_reason=step)
 
     def carries_error(self, kind: Kind, body: bytes) -> bool:

@@ -103,7 +103,7 @@ def test_a_jsonl_sink_writes_below_its_own_directory_by_default(tmp_path: Path) 
     place = tmp_path / "sinks" / "archive"
 
     async def test() -> None:
-        sink = registry.build(plan, place, lambda *_: NODE_REF)
+        sink = registry.build(plan, place, lambda *_: {"source_node_ref": NODE_REF})
         assert isinstance(sink, JsonlSink)
         assert await sink.deliver(records([content(encoded(2))])) == Delivered()
         await sink.close()
@@ -118,5 +118,5 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
     (plan,) = registry.parse([SinkConfig("archive", "jsonl", {})])
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"sinks.archive: cannot make .*file") as refused:
-        registry.build(plan, tmp_path / "file" / "archive", lambda *_: NODE_REF)
+        registry.build(plan, tmp_path / "file" / "archive", lambda *_: {"source_node_ref": NODE_REF})
     assert "data_dir" in refused.value.hint
