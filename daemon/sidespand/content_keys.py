@@ -75,19 +75,19 @@ _CONTENT: Final = re.compile(
             r"exception\.(?:message|stacktrace)|error\.message",
         )
     ),
-    re.DOTALL,
+    re.DOTALL | re.IGNORECASE,
 )
 _CONTENT_EVENT: Final = re.compile(
     r"gen_ai\.(?:system|user|assistant|tool)\.message|gen_ai\.choice"
     r"|(?:gen_ai|llm)\.content\..*",
-    re.DOTALL,
+    re.DOTALL | re.IGNORECASE,
 )
 # Longer keys are not remembered: peers choose them.
 _REMEMBERED_CHARACTERS_MAX = 128
 
 
 def is_content_key(key: str) -> bool:
-    """Tell whether the value of an attribute with this key is content."""
+    """Tell whether the value of an attribute with this key, in any case, is content."""
     if len(key) > _REMEMBERED_CHARACTERS_MAX:
         return _CONTENT.fullmatch(key) is not None
     return _is_content_key(key)

@@ -191,9 +191,33 @@ DEAD_LETTER_LOCK_S: Final = 10.0
 FILTER_CHARACTERS_MAX: Final = 4096
 FILTER_TERMS_MAX: Final = 64
 FILTER_DEPTH_MAX: Final = 16
+# A longer text matches no pattern.
+FILTER_TEXT_CHARACTERS_MAX: Final = 8192
 # Attributes that a sink adds to every resource.
 RESOURCE_ADDITIONS_MAX: Final = 32
 RESOURCE_ADDITION_BYTES_MAX: Final = 1024
+# What "redacted" lets out: AITrace's ExportBounds.
+EXPORT_ATTRIBUTES_MAX: Final = 32
+EXPORT_KEY_BYTES_MAX: Final = 64
+EXPORT_VALUE_BYTES_MAX: Final = 512
+EXPORT_ITEMS_MAX: Final = 16
+EXPORT_DEPTH_MAX: Final = 2
+# Refs that one list of attributes names one by one, about 500 bytes each, twice where they stand in
+# for a value; the last one covers all that is left. What all refs of a record may add to it.
+EXPORT_REFS_PER_MAP_MAX: Final = 64
+EXPORT_REF_BYTES: Final = 512
+EXPORT_REFS_TIMES_MAX: Final = 8
+EXPORT_REFS_BYTES_MAX: Final = 32 * MIB
+# Secrets that are looked for in all that leaves. A shorter one would be found in ordinary words.
+SECRET_CHARACTERS_MIN: Final = 8
+SECRETS_MAX: Final = 64
+# The debug tap: what waits for its disk, and how long its file gets before the tap ends.
+TAP_WAITING_BYTES_MAX: Final = 16 * MIB
+TAP_FILE_BYTES_MAX: Final = 1 * GIB
+# Traces whose sinks are fixed, about 250 bytes each; the one that was silent for longest is
+# forgotten first. Parts with sinks of their own that one request may have.
+GOVERNED_TRACES_MAX: Final = 65_536
+GOVERNED_PARTS_MAX: Final = 64
 # Lines of a file that one flush covers: what a power cut may leave as holes.
 LINES_BYTES_MAX: Final = 4 * MIB
 # Spans that are encoded before other sinks get their turn.
