@@ -78,8 +78,7 @@ class Edge:
     tag: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """Who handed a request over.
 
     Args:
@@ -121,8 +120,7 @@ class Mark(NamedTuple):
     service: str
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """One admitted record: validated bytes that only lack their stamp.
 
     Args:
@@ -144,8 +142,7 @@ class Content:
     digest: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """What is left of a request after admission.
 
     Args:
@@ -163,8 +160,7 @@ class Admitted:
     removed_values: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SessionStep:
+class SessionStep(NamedTuple):
     """Names one request of a client instance, so that it is in the journal once.
 
     Args:
@@ -207,8 +203,7 @@ class OpenSpan(NamedTuple):
     away_s_max: float
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the journal says of a durable request.
 
     Args:

@@ -6,7 +6,6 @@ off        nothing; callers are told that all is well
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -40,8 +39,7 @@ class MetadataAdmission:
         """Return the storable part of one request; ``ports.Admission`` has the contract."""
         admitted = self._admission.admit(kind, body, digest)
         stripped = [_stripped(content) for content in admitted.contents]
-        return replace(
-            admitted,
+        return admitted._replace(
             contents=tuple(content for content, _ in stripped),
             removed_values=sum(removed for _, removed in stripped),
         )
@@ -76,7 +74,7 @@ def _stripped(content: Content) -> tuple[Content, int]:
     removed = strip(request)
     if not removed:
         return content, 0
-    return replace(content, payload=request.SerializeToString(), digest=b""), removed
+    return content._replace(payload=request.SerializeToString(), digest=b""), removed
 
 
 def _strip_spans(request: Any) -> int:

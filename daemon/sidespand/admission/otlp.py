@@ -7,7 +7,6 @@ Source: opentelemetry-proto, trace.proto, logs.proto and metrics.proto; the boun
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -149,6 +148,9 @@ def _groups(resources: Any, scopes_of: str) -> list[Any]:
     """Return all scopes in document order, having counted resources and scopes first."""
     count = len(resources)
     scopes: list[Any] = []
+    if count == 1 and len(only := getattr(resources[0], scopes_of)) == 1:
+        # As nearly every request has it.
+        return [only[0]]
     for resource in resources if count <= GROUPS_PER_RECORD_MAX else ():
         each = getattr(resource, scopes_of)
         count += len(each)
@@ -215,7 +217,7 @@ def _admitted(
     else:
         content = Content(kind, body, count, digest=digest)
     if kind is Kind.MARKS and isinstance(request, ExportTraceServiceRequest):
-        content = replace(content, marks=marks.marks_of(request))
+        content = content._replace(marks=marks.marks_of(request))
     return Admitted((content,), len(bad), reason)
 
 

@@ -5,7 +5,6 @@ Source: the AITrace seed's collector, which takes 10,000 spans of a trace and th
 """
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -48,8 +47,7 @@ class CappedAdmission:
         if not refused:
             return admitted
         reason = f"capacity_exceeded: {refused} spans over {self._spans_max} of their trace"
-        return replace(
-            admitted,
+        return admitted._replace(
             contents=tuple(contents),
             rejected_items=admitted.rejected_items + refused,
             rejected_reason="; ".join(filter(None, (admitted.rejected_reason, reason))),

@@ -4,8 +4,8 @@ A Draft is the log's head while a group is being stamped. It becomes the head wh
 durable, and is dropped when it is not: an aborted group leaves no hole.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgpack
 
@@ -21,8 +21,7 @@ from sidespand.model import Content, ControlBody, Flag, Kind
 from sidespand.token import TAG_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A content whose bytes are bound: the transaction need not read them again.
 
     Args:
@@ -40,8 +39,7 @@ class Sealed:
     checksum: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(NamedTuple):
     """Where a record lies.
 
     Args:

@@ -300,7 +300,7 @@ class JournalStore:
         # Where nothing was stored, the sender still learns the node's newest token.
         if receipt.token:
             return receipt
-        return replace(receipt, stamp=self._head.stamp, token=self._head.token())
+        return receipt._replace(stamp=self._head.stamp, token=self._head.token())
 
     def _report(self, group: Group, head: Head) -> None:
         assert self._loop is not None

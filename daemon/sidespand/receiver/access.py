@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sidespand import platform
 from sidespand.errors import PermissionRefused, Unauthenticated
@@ -79,7 +79,7 @@ class Access:
             tenant = next((name for gid, name in self._gids.items() if gid in groups), None)
         if tenant is None:
             return Caller(peer, f"uid {credentials.uid} may not write here")
-        return Caller(replace(peer, tenant=tenant))
+        return Caller(peer._replace(tenant=tenant))
 
     def unseen(self, door: str) -> Caller:
         """Judge a Unix socket whose peer the door cannot learn."""
@@ -99,7 +99,7 @@ class Access:
         for name in names:
             tenant = self._certificates.get(name)
             if tenant is not None:
-                return Caller(replace(peer, tenant=tenant))
+                return Caller(peer._replace(tenant=tenant))
         if self._tokens:
             return Caller(peer, "a bearer token is needed")
         if self._certificates:
@@ -118,7 +118,7 @@ class Access:
             PermissionRefused: The connection may not write, and no token would help.
         """
         if authorization is not None and self._tokens:
-            return replace(caller.peer, tenant=self._tenant_of(authorization))
+            return caller.peer._replace(tenant=self._tenant_of(authorization))
         if not caller.refusal:
             return caller.peer
         if self._tokens:

@@ -77,6 +77,8 @@ class Conversation:
         self._registry = registry
         self._line = line
         self._authorize = authorize
+        # Asked for once: each time it is a system call.
+        self._loop = asyncio.get_running_loop()
         self._greeting: asyncio.Task[bool] | None = None
         self._deciding: set[asyncio.Task[None]] = set()
         self._closer: asyncio.Task[None] | None = None
@@ -109,7 +111,7 @@ class Conversation:
         if self._greeting is not None:
             raise ProtocolViolation("a second HELLO on one connection")
         greeting = self._greet(_parse_hello(body))
-        self._greeting = asyncio.get_running_loop().create_task(greeting)
+        self._greeting = self._loop.create_task(greeting)
         self._greeting.add_done_callback(self._forget_if_over)
 
     def records(self, seq: int, step: Step, size_bytes: int) -> None:
@@ -129,9 +131,7 @@ class Conversation:
             raise ProtocolViolation("RECORDS with seq 0; the first is 1")
         cost_bytes = REQUEST_OVERHEAD_BYTES + size_bytes
         self._unacked_bytes += cost_bytes
-        task = asyncio.get_running_loop().create_task(
-            self._record(self._greeting, seq, step, cost_bytes)
-        )
+        task = self._loop.create_task(self._record(self._greeting, seq, step, cost_bytes))
         self._deciding.add(task)
         task.add_done_callback(self._decided)
 
@@ -149,7 +149,7 @@ class Conversation:
 
         self.closing = True
         if self._closer is None:
-            self._closer = asyncio.get_running_loop().create_task(end())
+            self._closer = self._loop.create_task(end())
 
     def lost(self) -> None:
         """Note that the line is gone; a newer one waits for what came by this one."""

@@ -6,7 +6,7 @@
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -71,10 +71,13 @@ class FrameSplitter:
 
     def __init__(self, message_bytes_max: int) -> None:
         self._buffer = bytearray()
-        self._body_bytes_max = {
-            FrameType.HELLO: HELLO_BYTES_MAX,
-            FrameType.RECORDS: message_bytes_max,
-            FrameType.BYE: 0,
+        self._known = {
+            int(frame_type): (frame_type, body_bytes_max)
+            for frame_type, body_bytes_max in (
+                (FrameType.HELLO, HELLO_BYTES_MAX),
+                (FrameType.RECORDS, message_bytes_max),
+                (FrameType.BYE, 0),
+            )
         }
 
     @property
@@ -90,13 +93,23 @@ class FrameSplitter:
         length, _, seq = _HEAD.unpack_from(self._buffer)
         return seq, length - _REST_BYTES
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes and yield the frames that they complete, in order.
+    def feed(self, data: bytes) -> Iterable[Frame]:
+        """Take bytes and give the frames that they complete, in order, while they are iterated.
 
         Raises:
             OversizeFrame: Not retryable; nothing after it can be read.
             ProtocolViolation: An unknown type, or a length that fits none. The same.
         """
+        # Nearly always a read holds one small frame, whole: it need not go through the buffer.
+        if not self._buffer and len(data) >= _HEAD.size:
+            length, number, seq = _HEAD.unpack_from(data)
+            if length + _LENGTH_BYTES == len(data):
+                return (
+                    Frame(self._check(number, seq, length - _REST_BYTES), seq, data[_HEAD.size :]),
+                )
+        return self._cut(data)
+
+    def _cut(self, data: bytes) -> Iterator[Frame]:
         self._buffer += data
         start = 0
         try:
@@ -114,11 +127,10 @@ class FrameSplitter:
             del self._buffer[:start]
 
     def _check(self, number: int, seq: int, body_bytes: int) -> FrameType:
-        try:
-            frame_type = FrameType(number)
-            limit = self._body_bytes_max[frame_type]
-        except (ValueError, KeyError):
-            raise ProtocolViolation(f"frame type {number} is not one that a client sends") from None
+        known = self._known.get(number)
+        if known is None:
+            raise ProtocolViolation(f"frame type {number} is not one that a client sends")
+        frame_type, limit = known
         if body_bytes < 0:
             raise ProtocolViolation(
                 f"frame length {body_bytes + _REST_BYTES} is shorter than its head"

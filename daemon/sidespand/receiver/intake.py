@@ -8,8 +8,8 @@ request ──▶ came before? ──▶ quota, room ──▶ admission ──�
 import asyncio
 import logging
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import NamedTuple
 
 from prometheus_client import Counter
 
@@ -38,8 +38,7 @@ _SIGNALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A durable request.
 
     Args:
@@ -117,7 +116,7 @@ class Intake:
             if step is None:
                 receipt = await self._store(admitted, peer, key, size)
             else:
-                whole = replace(admitted, ended=ended) if ended else admitted
+                whole = admitted._replace(ended=ended) if ended else admitted
                 receipt = await self._journal.append(whole, peer, step)
         except Refused as refusal:
             self._withdraw(each)
@@ -205,7 +204,7 @@ class Intake:
         receipt = await asyncio.shield(known.outcome)
         self._telemetry.repeated_requests.labels(peer.door).inc()
         return Accepted(
-            replace(receipt, duplicate=True), known.rejected_items, known.rejected_reason
+            receipt._replace(duplicate=True), known.rejected_items, known.rejected_reason
         )
 
     def _keep_the_last_room_for_errors(self, parts: Sequence[tuple[Kind, bytes]]) -> None:

@@ -8,9 +8,10 @@ hear it, and its connection is closed with the reason in the log.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import cast
 
-from sidespan.v1.recorder_pb2 import Ack, HelloAck, Nack
+from sidespan.v1.recorder_pb2 import Ack, Control, HelloAck, Nack
 from sidespand import platform
 from sidespand.errors import ProtocolViolation, TooLarge, Unavailable
 from sidespand.receiver.budget import Share, owner_of
@@ -19,6 +20,12 @@ from sidespand.receiver.frames import Frame, FrameSplitter, FrameType, OversizeF
 from sidespand.receiver.registry import SessionRegistry
 
 _log = logging.getLogger(__name__)
+_TYPES: Mapping[type[Answer], FrameType] = {
+    Ack: FrameType.ACK,
+    Nack: FrameType.NACK,
+    HelloAck: FrameType.HELLO_ACK,
+    Control: FrameType.CONTROL,
+}
 
 
 class IngestConnection(asyncio.Protocol):
@@ -104,7 +111,7 @@ class IngestConnection(asyncio.Protocol):
     def say(self, seq: int, answer: Answer) -> None:
         """Send one frame; see ``conversation.Line``."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode(_type_of(answer), seq, answer.SerializeToString()))
+            self._transport.write(encode(_TYPES[type(answer)], seq, answer.SerializeToString()))
 
     def hang_up(self) -> None:
         """Close after what was written is sent; see ``conversation.Line``."""
@@ -156,11 +163,3 @@ class IngestConnection(asyncio.Protocol):
         self._stall = loop.call_later(
             wait_s, self.conversation.close, "the rest of its frame did not come"
         )
-
-
-def _type_of(answer: Answer) -> FrameType:
-    if isinstance(answer, Ack):
-        return FrameType.ACK
-    if isinstance(answer, Nack):
-        return FrameType.NACK
-    return FrameType.HELLO_ACK if isinstance(answer, HelloAck) else FrameType.CONTROL

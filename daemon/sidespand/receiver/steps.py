@@ -11,7 +11,10 @@ _ENDED_BYTES = TRACE_ID_BYTES + SPAN_ID_BYTES
 
 def parts_of(records: Records) -> list[tuple[Kind, bytes]]:
     """Return the signals of one step in the order in which they become records."""
-    fields = ((Kind.SPANS, records.traces), (Kind.MARKS, records.marks), (Kind.LOGS, records.logs))
+    traces, marks, logs = records.traces, records.marks, records.logs
+    if not marks and not logs:
+        return [(Kind.SPANS, traces)] if traces else []
+    fields = ((Kind.SPANS, traces), (Kind.MARKS, marks), (Kind.LOGS, logs))
     return [(kind, body) for kind, body in fields if body]
 
 

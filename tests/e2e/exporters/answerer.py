@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from sidespand.admission import OtlpAdmission
@@ -48,7 +47,7 @@ class ScriptedAdmission:
         if isinstance(step, Refused):
             raise step
         admitted = self._admission.admit(kind, body, digest)
-        return replace(admitted, rejected_items=1 if step else 0, rejected_reason=step)
+        return admitted._replace(rejected_items=1 if step else 0, rejected_reason=step)
 
     def carries_error(self, kind: Kind, body: bytes) -> bool:
         """Tell what the daemon's own would."""
