@@ -88,6 +88,10 @@ lint: $(STAMPS)/test ## Check form, types and the import contracts
 bench: $(STAMPS)/test ## Measure ours and rotel side by side (needs h2load: apt install nghttp2-client)
 	@$(BIN)/python -m tests.bench.peers
 
+.PHONY: bench-clients
+bench-clients: $(STAMPS)/test $(TYPESCRIPT)/dist ## Measure what the Python, Elixir and Node clients cost their programs
+	@$(BIN)/python -m tests.bench.clients
+
 .PHONY: proto
 proto: $(STAMPS)/codegen ## Regenerate client/sidespan/v1 from proto/
 	@$(VENV)/codegen/bin/python -m grpc_tools.protoc -Iproto --python_out=client --pyi_out=client proto/sidespan/v1/*.proto

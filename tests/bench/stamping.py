@@ -13,7 +13,7 @@ from collections.abc import Callable
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sidespand.sinks import stamping
-from sidespand.sinks.jsonl import encode_lines
+from sidespand.sinks.line_formats import encode_lines
 from tests.journals import NODE_REF, content, records
 
 SPANS = 100
