@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         retrieval,
         tool,
     )
+    from sidespan._threads import ThreadPoolExecutor, wrap
     from sidespan._usage import usage
 
 # Loaded when they are first asked for: many programs want none of them.
@@ -49,6 +50,7 @@ _LATER = {
         ),
         "sidespan._genai",
     ),
+    **dict.fromkeys(("ThreadPoolExecutor", "wrap"), "sidespan._threads"),
     "usage": "sidespan._usage",
 }  # fmt: skip
 
@@ -63,6 +65,7 @@ __all__ = [
     "Span",
     "SpanContext",
     "Status",
+    "ThreadPoolExecutor",
     "ToolSpan",
     "__version__",
     "add_event",
@@ -85,6 +88,7 @@ __all__ = [
     "tool",
     "trace",
     "usage",
+    "wrap",
 ]
 
 

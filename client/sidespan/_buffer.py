@@ -129,7 +129,7 @@ class Buffer:
 
         Also those of dropped spans: they have ended, whatever else is lost of them.
         """
-        ended = [span.ids for span in batch if type(span) is MarkedSpan]
+        ended = [span.ids for span in batch if isinstance(span, MarkedSpan)]
         while self._orphans:
             ended.append(self._orphans.popleft())
         return b"".join(ended)
@@ -226,7 +226,7 @@ class Buffer:
             return
         with self._lock:
             self._refused += 1
-            if type(span) is not MarkedSpan:
+            if not isinstance(span, MarkedSpan):
                 return
             self._orphans.append(span.ids)
         self._wake()

@@ -15,4 +15,5 @@ def correlation(carrier: Mapping[Any, Any]) -> dict[str, object]:
     Raises:
         Exception: What the carrier raises.
     """
-    return {CORRELATION_ID: value for value in values(carrier, CORRELATION_HEADER)[:1] if value}
+    found = values(carrier, CORRELATION_HEADER)
+    return {CORRELATION_ID: found[0]} if found and found[0] else {}

@@ -79,6 +79,12 @@ RETRY_AFTER_MAX_S: Final = 60.0
 EXIT_TIMEOUT_S: Final = 1.0
 GOODBYE_TIMEOUT_S: Final = 0.1
 
+# `sidespan run`: what it records of the arguments, and how long it waits for the node's token.
+COMMAND_BYTES_MAX: Final = 16 * KIB
+CONNECT_WAIT_S: Final = 0.1
+# `sidespan emit` looks this often whether the recorder is absent.
+FLUSH_POLL_S: Final = 0.05
+
 # W3C Trace Context, section 3.3: 32 members of at most 513 characters; more than 128 is dropped
 # first.
 TRACESTATE_MEMBERS_MAX: Final = 32

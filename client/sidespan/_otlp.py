@@ -192,11 +192,21 @@ def scope(name: str, version: str) -> bytes:
 
 
 def export_request(resource: bytes, scope: bytes, spans: Iterable[bytes]) -> bytes:
-    """Return an encoded ExportTraceServiceRequest of one resource and one scope."""
-    scope_spans = length_delimited(b"\x0a", scope) + b"".join(
-        length_delimited(b"\x12", span) for span in spans
-    )
-    resource_spans = length_delimited(b"\x0a", resource) + length_delimited(b"\x12", scope_spans)
+    """Return an encoded ExportTraceServiceRequest of one resource.
+
+    Args:
+        resource: As ``resource`` returns it.
+        scope: As ``scope`` returns it, of the spans that have no attribute ``scope`` of their own.
+        spans: As ``span`` returns them; those of one scope stay in order.
+    """
+    scopes: dict[bytes, list[bytes]] = {}
+    for span in spans:
+        fields = scopes.setdefault(getattr(span, "scope", scope), [])
+        fields.append(length_delimited(b"\x12", span))
+    resource_spans = length_delimited(b"\x0a", resource)
+    for own, fields in (scopes or {scope: []}).items():
+        scope_spans = length_delimited(b"\x0a", own) + b"".join(fields)
+        resource_spans += length_delimited(b"\x12", scope_spans)
     return length_delimited(b"\x0a", resource_spans)
 
 

@@ -40,37 +40,53 @@ def extract(carrier: Mapping[Any, Any]) -> SpanContext | None:
     """
     try:
         formats = _formats()
-        parents, states = values(carrier, TRACEPARENT), values(carrier, TRACESTATE)
-        parsed = _w3c.parse_traceparent(parents[0]) if len(parents) == 1 else None
-        if parsed is None or _W3C not in formats:
-            return _b3_context(carrier) if _B3 in formats or _B3_MULTI in formats else None
-        trace_id, span_id, flags = parsed
-        state = _w3c.parse_tracestate(",".join(states))
-        return SpanContext(trace_id, span_id, flags, state, is_remote=True)
+        context = w3c_context(carrier) if _W3C in formats else None
+        if context is None and (_B3 in formats or _B3_MULTI in formats):
+            from sidespan import b3
+
+            context = b3.extract(carrier)
     except Exception as error:
         runtime.note(error)
         return None
+    return context
+
+
+def w3c_context(carrier: Mapping[Any, Any]) -> SpanContext | None:
+    """Return the context that W3C's headers name; None without a valid one.
+
+    Raises:
+        Exception: What the carrier raises.
+    """
+    parents, states = values(carrier, TRACEPARENT), values(carrier, TRACESTATE)
+    parsed = _w3c.parse_traceparent(parents[0]) if len(parents) == 1 else None
+    if parsed is None:
+        return None
+    trace_id, span_id, flags = parsed
+    state = _w3c.parse_tracestate(",".join(states))
+    return SpanContext(trace_id, span_id, flags, state, is_remote=True)
 
 
 def headers(context: SpanContext) -> list[tuple[str, str]]:
     """Return the headers that make ``context`` a remote parent; none for an invalid one."""
+    pairs = []
+    for name in _formats():
+        if name == _W3C:
+            pairs += w3c_headers(context)
+        else:
+            from sidespan import b3
+
+            pairs += b3.headers(context, multi=name == _B3_MULTI)
+    return pairs
+
+
+def w3c_headers(context: SpanContext) -> list[tuple[str, str]]:
+    """Return W3C's headers of a context, with the node's newest token; none for an invalid one."""
     trace_id, span_id, flags, trace_state, _ = context
     if not any(trace_id):
         return []
-    formats = _formats()
-    pairs = []
-    if _W3C in formats:
-        pairs.append((TRACEPARENT, _w3c.format_traceparent(trace_id, span_id, flags)))
-        state = _w3c.with_token(trace_state, runtime.token())
-        if state:
-            pairs.append((TRACESTATE, state))
-    if _B3 in formats or _B3_MULTI in formats:
-        from sidespan import b3
-
-        for name in formats:
-            if name != _W3C:
-                pairs += b3.headers(context, multi=name == _B3_MULTI)
-    return pairs
+    pairs = [(TRACEPARENT, _w3c.format_traceparent(trace_id, span_id, flags))]
+    state = _w3c.with_token(trace_state, runtime.token())
+    return [*pairs, (TRACESTATE, state)] if state else pairs
 
 
 def values(carrier: Mapping[Any, Any], name: str) -> list[str]:
@@ -94,9 +110,3 @@ def _formats() -> list[str]:
     known = (_W3C, _B3, _B3_MULTI)
     names = [name.strip().lower() for name in listed.split(",")]
     return [name for name in known if name in names]
-
-
-def _b3_context(carrier: Mapping[Any, Any]) -> SpanContext | None:
-    from sidespan import b3
-
-    return b3.extract(carrier)

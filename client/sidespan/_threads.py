@@ -23,7 +23,7 @@ def wrap(function: Callable[_Given, _Result], /) -> Callable[_Given, _Result]:
     takes the current span alone.
     """
     if inspect.iscoroutinefunction(function):
-        return _wrapped_coroutine(function)  # type: ignore[return-value]
+        return _wrapped_coroutine(function)
     context = copy_context()
 
     @wraps(function)
@@ -39,10 +39,12 @@ def _wrapped_coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     async def within(*args: Any, **kwargs: Any) -> Any:
-        if taken is None:
+        outside = current_span.get()
+        current_span.set(taken)
+        try:
             return await function(*args, **kwargs)
-        with taken.activate():
-            return await function(*args, **kwargs)
+        finally:
+            current_span.set(outside)
 
     return within
 
@@ -50,9 +52,6 @@ def _wrapped_coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
 class ThreadPoolExecutor(futures.ThreadPoolExecutor):
     """A pool whose functions run in the context of the moment in which they were submitted."""
 
-    def submit(
-        self, fn: Callable[_Given, _Result], /, *args: _Given.args, **kwargs: _Given.kwargs
-    ) -> futures.Future[_Result]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
         """As the standard library's; ``map`` and ``run_in_executor`` come this way too."""
-        context = copy_context()
-        return super().submit(context.run, fn, *args, **kwargs)
+        return super().submit(copy_context().run, fn, *args, **kwargs)

@@ -12,10 +12,9 @@ Source: https://modelcontextprotocol.io/specification/draft/basic (SEP-414): ``t
 from collections.abc import Mapping
 from typing import Any
 
-from sidespan import _w3c
 from sidespan._context import SpanContext
 from sidespan._factory import current
-from sidespan._propagation import TRACEPARENT, TRACESTATE, values
+from sidespan._propagation import TRACESTATE, w3c_context, w3c_headers
 from sidespan._runtime import runtime
 
 __all__ = ["extract_meta", "inject_meta"]
@@ -29,17 +28,15 @@ def inject_meta(meta: Mapping[str, Any] | None = None, /) -> dict[str, Any]:
     Args:
         meta: The ``_meta`` of a request or notification; None for none yet.
     """
+    made: dict[str, Any] = {}
     try:
-        made = dict(meta or {})
-        trace_id, span_id, flags, trace_state, _ = current().context
-        if any(trace_id):
-            made[TRACEPARENT] = _w3c.format_traceparent(trace_id, span_id, flags)
+        made |= meta or {}
+        added = w3c_headers(current().context)
+        if added:
             made.pop(TRACESTATE, None)
-            if state := _w3c.with_token(trace_state, runtime.token()):
-                made[TRACESTATE] = state
+            made |= added
     except Exception as error:
         runtime.note(error)
-        return {}
     return made
 
 
@@ -55,13 +52,7 @@ def extract_meta(meta: object, /) -> SpanContext | None:
         if not isinstance(meta, Mapping):
             dump = getattr(meta, "model_dump", None)
             carrier = dump() if callable(dump) else vars(meta) if meta is not None else {}
-        if not isinstance(carrier, Mapping):
-            return None
-        parents, states = values(carrier, TRACEPARENT), values(carrier, TRACESTATE)
-        parsed = _w3c.parse_traceparent(parents[0]) if len(parents) == 1 else None
-        if parsed is None:
-            return None
-        return SpanContext(*parsed, _w3c.parse_tracestate(",".join(states)), is_remote=True)
+        return w3c_context(carrier) if isinstance(carrier, Mapping) else None
     except Exception as error:
         runtime.note(error)
         return None

@@ -105,6 +105,22 @@ SPANS: Sequence[tuple[str, Document]] = (
         },
     ),
     (
+        "links",
+        {
+            **_ROOT,
+            "links": [
+                {"trace_id": TRACE, "span_id": OTHER, "flags": LOCAL_PARENT, "attributes": []},
+                {
+                    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                    "span_id": PARENT,
+                    "trace_state": "sidespan=abc,vendor=1",
+                    "flags": REMOTE_PARENT,
+                    "attributes": [["reason", {"string": "retry"}]],
+                },
+            ],
+        },
+    ),
+    (
         "an error",
         {
             **_ROOT,
@@ -182,6 +198,16 @@ def span(given: Mapping[str, Any]) -> Span:
                 attributes=attributes(event["attributes"]),
             )
             for event in given.get("events", ())
+        ],
+        links=[
+            Span.Link(
+                trace_id=bytes.fromhex(link["trace_id"]),
+                span_id=bytes.fromhex(link["span_id"]),
+                trace_state=link.get("trace_state", ""),
+                flags=link["flags"],
+                attributes=attributes(link["attributes"]),
+            )
+            for link in given.get("links", ())
         ],
     )
     if "status" in given:

@@ -224,8 +224,21 @@ def encoded_span(given: dict[str, Any]) -> bytes:
             )
             for event in given.get("events", ())
         ],
-        _otlp.error_status(given["status"]["message"]) if "status" in given else b"",
+        b"".join(encoded_link(link) for link in given.get("links", ()))
+        + (_otlp.error_status(given["status"]["message"]) if "status" in given else b""),
     )
+
+
+def encoded_link(given: dict[str, Any]) -> bytes:
+    """Return a link of the vectors as the client encodes it."""
+    context = SpanContext(
+        bytes.fromhex(given["trace_id"]),
+        bytes.fromhex(given["span_id"]),
+        given["flags"] & 0xFF,
+        given.get("trace_state", ""),
+        is_remote=bool(given["flags"] & 0x200),
+    )
+    return _otlp.link(context, {key: plain(value) for key, value in given["attributes"]})
 
 
 @cases("otlp.json", "spans")

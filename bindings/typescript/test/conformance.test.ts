@@ -171,6 +171,16 @@ function spanOf(s: Case): Buffer {
     for (const e of s.events ?? []) {
       otlp.write.event(e.name, BigInt(e.time_ns), attributesOf(e.attributes));
     }
+    for (const link of s.links ?? []) {
+      const context = {
+        traceId: link.trace_id,
+        spanId: link.span_id,
+        traceFlags: link.flags & 0xff,
+        traceState: link.trace_state ?? "",
+        isRemote: (link.flags & 0x200) !== 0,
+      };
+      otlp.write.link(context, attributesOf(link.attributes));
+    }
     if (s.status !== undefined) otlp.write.status(s.status.code, s.status.message);
   });
 }

@@ -15,7 +15,8 @@ Programs written for ``agenttrace`` need other imports alone: ``sidespan.agenttr
 recorder has every run and span without one. Nothing raises into the program or prints.
 """
 
-from sidespan.agenttrace._records import Run, RunStatus, Span, SpanStatus, SpanType
+from sidespan.agenttrace._entry import RunStatus, SpanStatus, SpanType
+from sidespan.agenttrace._records import Run, Span
 from sidespan.agenttrace._tracer import Tracer, get_current_tracer, set_current_tracer
 from sidespan.agenttrace.exporters import APIExporter, Exporter, JSONLExporter
 from sidespan.agenttrace.wrappers import trace_decision, trace_llm, trace_retrieval, trace_tool

@@ -1,107 +1,22 @@
-"""What a run and a span are: a record in AgentTrace's shape, and a span at the recorder."""
+"""A run and a span: a record in AgentTrace's shape, and a span at the recorder."""
 
 import threading
 from collections.abc import Mapping
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from enum import StrEnum
-from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from uuid import UUID
 
 from sidespan import _span
-from sidespan._context import root_context
-from sidespan._current import current_span
 from sidespan._failure import exception_message
 from sidespan._journal import plain
 from sidespan._runtime import runtime
 from sidespan._usage import COST, INPUT, OUTPUT
+from sidespan.agenttrace._entry import Entry, RunStatus, SpanStatus, SpanType
 
 if TYPE_CHECKING:
     from sidespan.agenttrace._tracer import Tracer
 
-_NS_PER_MS = 1e6
 
-
-class RunStatus(StrEnum):
-    """How a run stands."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class SpanStatus(StrEnum):
-    """How a span stands."""
-
-    STARTED = "started"
-    COMPLETED = "completed"
-    ERROR = "error"
-
-
-class SpanType(StrEnum):
-    """What a span is."""
-
-    LLM_CALL = "llm_call"
-    TOOL_CALL = "tool_call"
-    DECISION = "decision"
-    RETRIEVAL = "retrieval"
-    CUSTOM = "custom"
-
-
-class _Entry:
-    """What runs and spans share: they begin when they are made, current in their context."""
-
-    def __init__(
-        self, tracer: "Tracer", name: str, metadata: Mapping[str, Any] | None, own: _span.Span
-    ) -> None:
-        self.tracer = tracer
-        self.name = name
-        self.metadata: dict[str, Any] = dict(metadata or {})
-        self.error: str | None = None
-        self.end_time: datetime | None = None
-        # The recorder's view of it.
-        self.own = own
-        self._outside = current_span.get()
-        self._within = current_entry.get()
-        self._start_ns = time_ns()
-        self.start_time = datetime.fromtimestamp(self._start_ns / 1e9, UTC)
-        self._ended = threading.Lock()
-        own.start()
-        # The first half is the recorder's span id, as AgentTrace's own OTLP exporter maps them.
-        context = own.context if own.recording else root_context()
-        self.id = str(UUID(bytes=context.span_id_bytes + root_context().span_id_bytes))
-        current_entry.set(self)
-        if own.recording:
-            current_span.set(own)
-
-    @property
-    def duration_ms(self) -> float | None:
-        """From start to end; None before."""
-        if self.end_time is None:
-            return None
-        return max(0, self._end_ns - self._start_ns) / _NS_PER_MS
-
-    def suspend(self) -> None:
-        """Have what was current before it current again, where it still is."""
-        if current_entry.get() is self:
-            current_entry.set(self._within)
-        if current_span.get() is self.own:
-            current_span.set(self._outside)
-
-    def _close(self) -> bool:
-        """Tell whether this call is the first to end it."""
-        self.suspend()
-        if not self._ended.acquire(blocking=False):
-            return False
-        self._end_ns = time_ns()
-        self.end_time = datetime.fromtimestamp(self._end_ns / 1e9, UTC)
-        return True
-
-
-class Run(_Entry):
+class Run(Entry):
     """One run of an agent; made by ``Tracer.run``, ended by its block or by ``Tracer.end_run``.
 
     Attributes:
@@ -195,7 +110,7 @@ class Run(_Entry):
         self.__exit__(kind, error, traceback)
 
 
-class Span(_Entry):
+class Span(Entry):
     """One step of a run; made by ``Tracer.span`` and the decorators.
 
     Attributes:
@@ -307,7 +222,3 @@ def _status(status: str) -> RunStatus:
     except ValueError as error:
         runtime.note(error)
         return RunStatus.COMPLETED
-
-
-# The innermost run or span of this thread or task.
-current_entry: "ContextVar[_Entry | None]" = ContextVar("sidespan_agenttrace", default=None)

@@ -6,7 +6,8 @@ from typing import Any
 from sidespan import _span
 from sidespan._steps import AsyncSteps, Stepping, Steps
 from sidespan._usage import INPUT, OUTPUT, usage
-from sidespan.agenttrace._records import Span, current_entry
+from sidespan.agenttrace._entry import current_entry
+from sidespan.agenttrace._records import Span
 
 
 class _SpanStepping(Stepping):

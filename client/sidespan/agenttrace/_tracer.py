@@ -10,13 +10,8 @@ from sidespan._factory import span as recorded_span
 from sidespan._genai import agent, decision, llm, retrieval, tool
 from sidespan._runtime import flush, runtime
 from sidespan._values import safe_text
-from sidespan.agenttrace._records import (
-    Run,
-    RunStatus,
-    Span,
-    SpanType,
-    current_entry,
-)
+from sidespan.agenttrace._entry import RunStatus, SpanType, current_entry
+from sidespan.agenttrace._records import Run, Span
 
 if TYPE_CHECKING:
     from sidespan import _span

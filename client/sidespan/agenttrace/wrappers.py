@@ -10,7 +10,8 @@ from sidespan._limits import VALUE_BYTES_MAX
 from sidespan._runtime import runtime
 from sidespan._usage import INPUT, OUTPUT, usage
 from sidespan._values import safe_text
-from sidespan.agenttrace._records import Span, SpanType
+from sidespan.agenttrace._entry import SpanType
+from sidespan.agenttrace._records import Span
 from sidespan.agenttrace._stepping import AsyncSpanSteps, SpanSteps
 from sidespan.agenttrace._tracer import Tracer, get_current_tracer
 
@@ -102,8 +103,9 @@ def _decorator(
     finish: _Finish = lambda span, result: None,  # noqa: ARG005 - The signature of the others.
 ) -> Callable[[_Function], _Function]:
     def decorate(function: _Function) -> _Function:
-        own: str = name or getattr(function, "__name__", type(function).__name__)
-        model, provider = ((metadata or {}).get(key) for key in ("model", "provider"))
+        own = name or str(getattr(function, "__name__", type(function).__name__))
+        known = metadata or {}
+        model, provider = known.get("model"), known.get("provider")
         shown = own if model is None else f"{model}:{own}"
 
         def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:

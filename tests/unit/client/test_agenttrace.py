@@ -112,6 +112,7 @@ tracer.flush()
 """
 
 
+@pytest.mark.slow
 def test_its_programs_run(tmp_path: Path) -> None:
     """Without a recorder or server, silently; the file has the run twice and each span once."""
     finished = subprocess.run(
@@ -391,8 +392,9 @@ def test_exporters_never_reach_the_host(tmp_path: Path, capfd: pytest.CaptureFix
     for exporter in (Raising(), JSONLExporter(tmp_path), APIExporter("file:///etc/passwd")):
         tracer = Tracer()
         tracer.set_exporter(exporter)
-        with tracer.run("a"):
-            assert trace_tool(tracer)(_identity)(1) == 1
+        odd: Any = object()
+        with tracer.run(odd, metadata=odd):
+            assert trace_tool(tracer, odd)(_identity)(1) == 1
         tracer.flush()
         assert sidespan.status().last_error != ""
 
@@ -418,7 +420,7 @@ def test_a_server_gets_runs_and_spans() -> None:
             """Keep quiet."""
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         tracer = Tracer()

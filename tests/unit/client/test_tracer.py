@@ -255,12 +255,15 @@ def test_sessions_of_one_second_have_files_of_their_own(tmp_path: Path) -> None:
 
 def test_only_the_first_end_counts(tmp_path: Path) -> None:
     """A step that was ended by hand within its block is one line."""
-    tracer = Tracer("a", trace_dir=tmp_path)
+    odd: Any = None
+    tracer = Tracer("a", trace_dir=tmp_path, meta=object())  # type: ignore[arg-type]
     with tracer.step("one") as step:
         step.fail("by hand")
-        step.finish()
+        step.finish(odd)
+    tracer.step("two").start().finish(odd).finish()
 
-    (line,) = lines(tracer)
+    line, other = lines(tracer)
+    assert other["outcome"] is None
     assert (line["outcome"], line["error"]) == ("error", "by hand")
 
 
