@@ -22,11 +22,13 @@ defmodule Sidespan do
 
   ## What the host program may rely on
 
-    * Nothing here raises into the program, waits (except `flush/1`, `export/2` and `shutdown/1`,
-      which ask to), prints or logs. What went wrong is in `status/0`.
+    * Nothing here raises into the program, waits (except `flush/1`, `export/2`, `shutdown/1` and
+      spans with `durable: true`, which ask to), prints or logs. What went wrong is in `status/0`.
     * Spans wait in a buffer of 8 MiB. What does not fit is dropped and counted, the newest first.
     * A span belongs to the process that opened it. When that process dies, its open spans end
       with the status error `process exited: reason`.
+    * A span that is open for 50 ms is announced to the daemon, and so is what is added to it from
+      then on: should the program die, the record shows how far it came.
     * Without `init/1`, a configured service or a service in the environment nothing is recorded,
       and a span costs next to nothing.
 
@@ -35,6 +37,9 @@ defmodule Sidespan do
     * `:attributes`: a map or keyword list; values may be any term
     * `:kind`: `:internal` (default), `:server`, `:client`, `:producer` or `:consumer`
     * `:parent`: a `Sidespan.Context`, such as `extract/1` returns
+    * `:durable`: `true` to have its start on the node's disk before the block runs; after
+      `:durable_timeout_ms` it runs all the same, and `durable?/0` tells
+    * `:cites`: tokens of what this span acts upon, recorded as `sidespan.cites`
 
   Bounds are in `Sidespan.Limits`.
   """
@@ -158,7 +163,7 @@ defmodule Sidespan do
   """
   @spec start_span(Context.t() | nil, term(), keyword()) :: Context.t() | nil
   def start_span(parent, name, options \\ []) do
-    recording(nil, fn runtime -> OpenSpans.open(runtime, parent, name, options) end)
+    recording(nil, &open(&1, parent, name, options))
   end
 
   @doc "Ends a span; one that is not open stays as it is."
@@ -185,6 +190,29 @@ defmodule Sidespan do
   def add_event(context, name, attributes),
     do: on(context, &OpenSpans.add_event(&1, context, name, attributes))
 
+  @doc """
+  Links the current span, or that of a context, to the span of another context.
+
+      Sidespan.link(other)
+      Sidespan.link(other, %{why: "retry"})
+      Sidespan.link(ctx, other)
+      Sidespan.link(ctx, other, %{why: "retry"})
+  """
+  @spec link(Context.t() | nil) :: :ok
+  def link(other), do: link(Context.current(), other, [])
+
+  @doc "See `link/1`."
+  @spec link(Context.t() | nil, Context.t() | map() | keyword()) :: :ok
+  def link(context, %Context{} = other), do: link(context, other, [])
+  def link(other, attributes), do: link(Context.current(), other, attributes)
+
+  @doc "See `link/1`."
+  @spec link(Context.t() | nil, Context.t() | nil, map() | keyword()) :: :ok
+  def link(context, %Context{} = other, attributes),
+    do: on(context, &OpenSpans.link(&1, context, other, attributes))
+
+  def link(_context, _other, _attributes), do: :ok
+
   @doc "Sets attributes of the current span, in place of older ones of the same key."
   @spec with_attributes(map() | keyword()) :: :ok
   def with_attributes(attributes), do: with_attributes(Context.current(), attributes)
@@ -201,6 +229,17 @@ defmodule Sidespan do
   @doc "Marks the span of a context as failed."
   @spec fail(Context.t() | nil, term()) :: :ok
   def fail(context, message), do: on(context, &OpenSpans.fail(&1, context, message))
+
+  @doc "Tells whether the start of the current span, which is open, is on the node's disk."
+  @spec durable?() :: boolean()
+  def durable?, do: durable?(Context.current())
+
+  @doc "Tells whether the start of the span of a context, which is open, is on the node's disk."
+  @spec durable?(Context.t() | nil) :: boolean()
+  def durable?(%Context{owner: owner} = context) when owner != nil,
+    do: recording(false, &OpenSpans.durable?(&1, context))
+
+  def durable?(_), do: false
 
   @doc "Returns the current context of this process, or `nil`."
   @spec get_current_context() :: Context.t() | nil
@@ -249,6 +288,8 @@ defmodule Sidespan do
       `SIDESPAN_SOCKET`, `$XDG_RUNTIME_DIR/sidespan/ingest.sock` if it exists,
       `/run/sidespan/ingest.sock`
     * `:buffer_bytes_max`: memory for spans that wait, 8 MiB
+    * `:mark_after_ms`: a span that is open longer is announced to the daemon, 50
+    * `:durable_timeout_ms`: how long a span with `durable: true` waits for the disk, 1,000
     * `:exit_timeout_ms`: how long the stop of the application may be held up, 1,000
 
   `SIDESPAN_DISABLED=1` keeps it off. Always `:ok`; what is wrong with the address is in `status/0`.
@@ -331,11 +372,20 @@ defmodule Sidespan do
   # Returns what `leave/1` needs: the span's context and the one to put back.
   defp enter(parent, name, options) do
     recording(nil, fn runtime ->
-      context = OpenSpans.open(runtime, parent, name, options)
+      context = open(runtime, parent, name, options)
       previous = Context.current()
       Context.set(context)
       {context, previous}
     end)
+  end
+
+  defp open(runtime, parent, name, options) do
+    context = OpenSpans.open(runtime, parent, name, options)
+
+    if options[:durable] == true,
+      do: Buffer.announce(OpenSpans.key(context), runtime.durable_timeout_ms)
+
+    context
   end
 
   @doc false

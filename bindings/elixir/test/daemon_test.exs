@@ -10,7 +10,7 @@ defmodule Sidespan.DaemonTest do
   setup do
     node = RealDaemon.new(directory())
     port = RealDaemon.start(node)
-    on_exit(fn -> if Port.info(port), do: Port.close(port) end)
+    on_exit(fn -> RealDaemon.release(node, port) end)
     record(node.socket)
     %{node: node, port: port}
   end
@@ -41,13 +41,13 @@ defmodule Sidespan.DaemonTest do
     assert %{recorded: 3, acked: 3, dropped: 0, buffered: 0} = Sidespan.status()
     RealDaemon.stop(node, port)
 
-    spans = Map.new(RealDaemon.spans(node, "last"), &{&1.name, &1})
+    spans = Map.new(RealDaemon.spans(node, "last"), &{&1["name"], &1})
     assert %{"agent.handle_message" => root, "reasoning_loop" => step, "serve" => serve} = spans
-    assert step.parent_id == root.span_id and serve.parent_id == root.span_id
-    assert step.attributes == ~s({"model": "scripted-1", "temperature": 0.7})
-    assert serve.trace_state == "sidespan=" <> token
+    assert {step["parent_span_id"], serve["parent_span_id"]} == {root["span_id"], root["span_id"]}
+    assert step["attributes"] == %{"model" => "scripted-1", "temperature" => 0.7}
+    assert serve["trace_state"] == "sidespan=" <> token
     assert [_version, _lineage, lsn | _] = String.split(token, "-")
-    assert String.to_integer(lsn, 16) == String.to_integer(step.lsn)
+    assert String.to_integer(lsn, 16) == String.to_integer(step["stamp"]["lsn"])
   end
 
   test "20,000 spans arrive once though the daemon is killed and started again", context do
@@ -137,8 +137,8 @@ defmodule Sidespan.DaemonTest do
     wait_until(fn -> Sidespan.status().acked == 1 end, "the span")
     RealDaemon.stop(node, port)
 
-    assert [%{name: "doomed", status: "error", message: "process exited: :killed"}] =
-             RealDaemon.spans(node, "last")
+    assert [%{"name" => "doomed", "status" => "error"} = span] = RealDaemon.spans(node, "last")
+    assert span["status_message"] == "process exited: :killed"
   end
 
   test "a finished trace is exported, and its receipt names its place", context do
@@ -169,12 +169,12 @@ defmodule Sidespan.DaemonTest do
     assert %{commit_lsn: ^lsn, commit_hlc: ^hlc} = state
     RealDaemon.stop(node, port)
 
-    spans = Map.new(RealDaemon.spans(node, trace.trace_id), &{&1.name, &1})
-    assert spans["tool"].parent_id == spans["reasoning"].span_id
+    spans = Map.new(RealDaemon.spans(node, trace.trace_id), &{&1["name"], &1})
+    assert spans["tool"]["parent_span_id"] == spans["reasoning"]["span_id"]
     # The receipt names the last item of the record.
-    last = spans["tool"]
-    assert lsn == "0/" <> Integer.to_string(String.to_integer(last.lsn), 16)
-    assert [wall, logical] = String.split(last.hlc, ".")
+    stamp = spans["tool"]["stamp"]
+    assert lsn == "0/" <> Integer.to_string(String.to_integer(stamp["lsn"]), 16)
+    assert [wall, logical] = String.split(stamp["hlc"], ".")
     assert hlc["w"] == String.to_integer(wall) and hlc["l"] == String.to_integer(logical)
     assert hlc["n"] =~ "node://"
   end

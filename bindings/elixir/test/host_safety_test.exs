@@ -177,7 +177,7 @@ defmodule Sidespan.HostSafetyTest do
     if Process.whereis(Sidespan.Recorder), do: :recorder_there, else: :recorder_gone
   end
 
-  test "whatever is answered, the records are sent again with the same bytes until there is an ack" do
+  test "whatever is answered, records are sent again with the same bytes until there is an ack" do
     socket = Path.join(directory(), "s")
     counter = :counters.new(1, [])
 

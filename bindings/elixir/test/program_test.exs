@@ -22,17 +22,22 @@ defmodule Sidespan.ProgramTest do
     readme = File.read!(Path.join(@root, "README.md"))
     programs = for [_, text] <- Regex.scan(~r/```elixir\n(.*?)```/s, readme), do: text
     assert [_dependency | programs] = programs
-    assert length(programs) == 3
+    assert length(programs) == 4
 
     for program <- programs, do: assert({0, ""} = run_vm(program, context.environment))
 
     spans = Map.new(Peer.spans(context.peer), &{&1.name, &1})
 
-    expected = ~w(agent.handle_message reasoning_loop handle plan call order serve perform)
+    expected =
+      ~w(agent.handle_message reasoning_loop handle plan call choose pay order serve perform)
+
     assert Enum.sort(Map.keys(spans)) == Enum.sort(expected)
     assert spans["serve"].parent_id == spans["order"].span_id
     assert spans["perform"].parent_id == spans["order"].span_id
     assert spans["call"].attributes == %{"rpc.method" => "Run"}
+    assert spans["pay"].attributes == %{"sidespan.cites" => [Peer.token()]}
+    assert [%{span_id: chosen}] = spans["pay"].links
+    assert chosen == spans["choose"].span_id
   end
 
   test "the README names every public function" do

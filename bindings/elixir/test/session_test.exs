@@ -17,12 +17,12 @@ defmodule Sidespan.SessionTest do
     session
   end
 
-  defp filled(session, numbers), do: Session.put(session, Enum.map(numbers, &span/1))
+  defp filled(session, numbers), do: Session.put(session, Enum.map(numbers, &{span(&1), ""}))
 
   test "HELLO names the instance, version 1, the library and what is decided" do
     {_, <<1, 0::64, hello::binary>>} = Session.hello(session())
 
-    assert [{1, <<1::128>>}, {2, 1}, {3, 1}, {4, "tests/1"}, {5, 0}] = Proto.fields(hello)
+    assert [{1, <<1::128>>}, {2, 1}, {3, 1}, {4, "tests/1"}] = Proto.fields(hello)
   end
 
   test "nothing is sent before HELLO_ACK, then at once, then in batches behind what is under way" do
@@ -42,7 +42,7 @@ defmodule Sidespan.SessionTest do
   test "frames stay within 256 KiB and the window, and a span that is larger travels alone" do
     large = <<0x2A, Sidespan.Protobuf.varint(300_000)::binary, 0::size(300_000)-unit(8)>>
     session = filled(ready(), 1..5_000)
-    session = session |> Session.put([large]) |> filled(5_001..5_002)
+    session = session |> Session.put([{large, ""}]) |> filled(5_001..5_002)
     session = drain(session, fn payload -> assert in_bounds?(payload) end)
     assert Session.idle?(session)
   end
@@ -170,12 +170,17 @@ defmodule Sidespan.SessionTest do
     for seed <- 1..@rounds do
       :rand.seed(:exsss, seed)
       world = %{client: session(), wire: [], answers: [], last: 0, stored: [], refused: 0, put: 0}
+      world = Map.merge(world, %{marks: [], marked: 0, told: []})
       world = Enum.reduce(1..120, world, fn _, world -> step(:rand.uniform(12), world) end)
       world = settle(world, 0)
 
       assert world.stored == Enum.uniq(world.stored), "seed #{seed}"
       assert world.stored == Enum.sort(world.stored), "seed #{seed}"
       assert length(world.stored) + world.refused == world.put, "seed #{seed}"
+      assert world.marks == Enum.sort(Enum.uniq(world.marks)), "seed #{seed}"
+      # Of every mark the client was told what became of it.
+      assert Enum.sort(for {key, _} <- world.told, do: key) == Enum.to_list(1..world.marked//1)
+      assert for({key, true} <- world.told, key not in world.marks, do: key) == []
     end
   end
 
@@ -183,7 +188,8 @@ defmodule Sidespan.SessionTest do
   defp step(choice, world) when choice <= 4 do
     count = :rand.uniform(400)
     client = filled(world.client, (world.put + 1)..(world.put + count))
-    send_all(%{world | client: client, put: world.put + count})
+    world = %{world | client: client, put: world.put + count}
+    send_all(if Session.wants_marks?(client), do: mark(world, rem(count, 3)), else: world)
   end
 
   defp step(choice, %{wire: [payload | wire]} = world) when choice <= 8 do
@@ -196,6 +202,16 @@ defmodule Sidespan.SessionTest do
 
   defp step(11, world), do: connect(world)
   defp step(_, world), do: send_all(%{world | client: Session.resume(world.client)})
+
+  defp mark(world, 0), do: world
+
+  defp mark(world, count) do
+    marks = for key <- (world.marked + 1)..(world.marked + count), do: {key, span(key)}
+    %{world | client: Session.put_marks(world.client, marks), marked: world.marked + count}
+  end
+
+  defp marked(<<2, _seq::64, records::binary>>),
+    do: for(%{name: <<number::64>>} <- Proto.marks(records), do: number)
 
   defp settle(world, rounds) do
     assert rounds < 1_000
@@ -235,7 +251,9 @@ defmodule Sidespan.SessionTest do
         answer(%{world | last: seq, refused: refused}, Peer.nack(seq, 1, 0))
 
       true ->
-        answer(%{world | last: seq, stored: world.stored ++ numbers(payload)}, Peer.ack(seq))
+        stored = world.stored ++ numbers(payload)
+        marks = world.marks ++ marked(payload)
+        answer(%{world | last: seq, stored: stored, marks: marks}, Peer.ack(seq))
     end
   end
 
@@ -243,8 +261,16 @@ defmodule Sidespan.SessionTest do
 
   defp hear(payload, world) do
     case Session.receive_frame(world.client, payload) do
-      {:ok, client, _} -> send_all(%{world | client: client})
-      {:close, client, _, _} -> connect(%{world | client: Session.offline(client)})
+      {:ok, client, events} ->
+        send_all(tell(%{world | client: client}, events))
+
+      {:close, client, events, _} ->
+        connect(tell(%{world | client: Session.offline(client)}, events))
     end
+  end
+
+  defp tell(world, events) do
+    told = for {:marked, keys, durable?} <- events, key <- keys, do: {key, durable?}
+    %{world | told: told ++ world.told}
   end
 end

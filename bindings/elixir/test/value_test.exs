@@ -66,7 +66,7 @@ defmodule Sidespan.ValueTest do
       cut = round_trip(text)
       assert byte_size(cut) <= Limits.value_bytes_max()
       assert String.valid?(cut)
-      assert cut =~ "<cut: #{byte_size(text)} bytes>"
+      assert cut =~ "<cut: #{String.length(text)} characters>"
       refute cut =~ "?"
     end
   end

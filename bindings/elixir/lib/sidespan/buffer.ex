@@ -4,7 +4,7 @@ defmodule Sidespan.Buffer do
   # else. Spans come as messages, bounded by the runtime's byte count before they are sent.
 
   use GenServer
-  alias Sidespan.{Limits, Otlp, Runtime, Session, Settings, Wire, W3C}
+  alias Sidespan.{Limits, Marks, OpenSpan, Otlp, Runtime, Session, Settings, Wire, W3C}
 
   @version Mix.Project.config()[:version]
   @client "sidespan-elixir/#{@version}"
@@ -27,6 +27,7 @@ defmodule Sidespan.Buffer do
     :runtime,
     :settings,
     :session,
+    :marks,
     :socket,
     :retry_timer,
     :reply_timer,
@@ -38,6 +39,9 @@ defmodule Sidespan.Buffer do
     waiters: [],
     leaving?: false
   ]
+
+  @doc "The options of the daemon's socket, by which the driver cuts its frames."
+  def socket_options, do: @socket_options
 
   @doc "Starts the process and lets spans be recorded."
   @spec start_link({Runtime.t(), Settings.t()}) :: GenServer.on_start()
@@ -70,6 +74,10 @@ defmodule Sidespan.Buffer do
           {:ok, Wire.ack() | nil} | {:error, term()}
   def export(spans, timeout_ms), do: ask({:export, spans}, timeout_ms)
 
+  @doc "Waits until a mark of an open span is on the node's disk; tells whether it is."
+  @spec announce(OpenSpan.key(), timeout :: non_neg_integer()) :: boolean()
+  def announce(key, timeout_ms), do: ask({:announce, key, timeout_ms}, timeout_ms) == true
+
   defp ask(request, timeout_ms) do
     GenServer.call(__MODULE__, request, timeout_ms)
   catch
@@ -91,13 +99,15 @@ defmodule Sidespan.Buffer do
 
     session =
       Session.new(
-        :crypto.strong_rand_bytes(16),
+        :crypto.strong_rand_bytes(Limits.instance_id_bytes()),
         resource,
         Otlp.scope("sidespan", @version),
         @client
       )
 
-    state = %__MODULE__{runtime: Runtime.publish(runtime), settings: settings, session: session}
+    runtime = Runtime.publish(runtime)
+    marks = Marks.new(runtime, settings.mark_after_ms)
+    state = %__MODULE__{runtime: runtime, settings: settings, session: session, marks: marks}
     {:ok, state, {:continue, :connect}}
   end
 
@@ -112,6 +122,11 @@ defmodule Sidespan.Buffer do
     {:noreply, state |> hurry() |> give_up()}
   end
 
+  def handle_call({:announce, key, timeout_ms}, from, state) do
+    state = %{state | marks: Marks.hurry(state.marks, key, from, timeout_ms)}
+    {:noreply, state |> connect_now() |> send_frames()}
+  end
+
   def handle_call({:export, spans}, from, state) do
     bytes = Enum.reduce(spans, 0, &(byte_size(&1) + Limits.span_overhead_bytes() + &2))
 
@@ -124,9 +139,35 @@ defmodule Sidespan.Buffer do
   end
 
   @impl true
-  def handle_info({:span, span}, state) do
-    spans = [span | more_spans(@batch_spans_max)]
+  def handle_info({:span, span, ended_id}, state) do
+    spans = [{span, ended_id} | more_spans(@batch_spans_max)]
+    ended = Enum.count(spans, fn {_, id} -> id != <<>> end)
+    state = %{state | marks: Marks.ended(state.marks, ended)}
     {:noreply, state |> put(length(spans), &Session.put(&1, spans)) |> send_frames()}
+  end
+
+  def handle_info({:ended, id}, state) do
+    session = Session.put_ended(state.session, id)
+    {:noreply, send_frames(%{state | session: session, marks: Marks.ended(state.marks, 1)})}
+  end
+
+  def handle_info({:news, key}, state) do
+    {:noreply, %{state | marks: Marks.news(state.marks, key)}}
+  end
+
+  def handle_info({:forget, key}, state) do
+    {:noreply, %{state | marks: Marks.forget(state.marks, key)}}
+  end
+
+  # Without a daemon nobody is to be told; HELLO_ACK makes up for it.
+  def handle_info(:opened, %{socket: nil} = state), do: {:noreply, state}
+
+  def handle_info(:opened, state) do
+    {:noreply, %{state | marks: Marks.opened(state.marks)}}
+  end
+
+  def handle_info({:timeout, timer, :look}, %{marks: %{timer: timer}} = state) do
+    {:noreply, send_frames(%{state | marks: Marks.look(state.marks)})}
   end
 
   def handle_info({:tcp, socket, payload}, %{socket: socket} = state) do
@@ -163,7 +204,7 @@ defmodule Sidespan.Buffer do
 
   defp more_spans(left) do
     receive do
-      {:span, span} -> [span | more_spans(left - 1)]
+      {:span, span, ended_id} -> [{span, ended_id} | more_spans(left - 1)]
     after
       0 -> []
     end
@@ -192,12 +233,17 @@ defmodule Sidespan.Buffer do
   # Tries again after a back-off that doubles until the daemon answers, or what it asked for.
   defp lose(state, text, delay_ms \\ 0) do
     Runtime.remember(state.runtime, :last_error, text)
-    doublings = min(state.failures, 10)
-    ceiling_ms = min(@retry_delay_ms_first * Integer.pow(2, doublings), @retry_delay_ms_max)
     state = drop_connection(%{state | failures: state.failures + 1})
     cancel(state.retry_timer)
-    timer = :erlang.start_timer(max(delay_ms, spread(ceiling_ms)), self(), :connect)
-    give_up(%{state | retry_timer: timer})
+    delay_ms = max(delay_ms, spread(back_off_ceiling_ms(state.failures)))
+    give_up(%{state | retry_timer: :erlang.start_timer(delay_ms, self(), :connect)})
+  end
+
+  @doc "Returns the longest wait after that many failures in a row, 1 or more."
+  @spec back_off_ceiling_ms(pos_integer()) :: pos_integer()
+  def back_off_ceiling_ms(failures) do
+    doublings = min(failures - 1, 10)
+    min(@retry_delay_ms_first * Integer.pow(2, doublings), @retry_delay_ms_max)
   end
 
   # Between half of the wait and all of it, so that many clients differ.
@@ -211,7 +257,8 @@ defmodule Sidespan.Buffer do
     cancel(state.reply_timer)
     cancel(state.pause_timer)
     session = Session.offline(state.session)
-    %{state | socket: nil, session: session, reply_timer: nil, pause_timer: nil}
+    marks = Marks.rest(state.marks)
+    %{state | socket: nil, session: session, marks: marks, reply_timer: nil, pause_timer: nil}
   end
 
   defp hear(state, payload) do
@@ -239,7 +286,9 @@ defmodule Sidespan.Buffer do
         _ -> nil
       end)
 
-  defp greet(%{session: %{phase: :ready}} = state), do: %{state | greeted?: true}
+  defp greet(%{session: %{phase: :ready}} = state),
+    do: %{state | greeted?: true, marks: Marks.opened(state.marks)}
+
   defp greet(state), do: state
 
   defp apply_events(state, events), do: Enum.reduce(events, state, &apply_event/2)
@@ -249,6 +298,10 @@ defmodule Sidespan.Buffer do
     Runtime.settle(state.runtime, spans, rejected)
     if tag, do: GenServer.reply(tag, result)
     %{state | decided: state.decided + spans}
+  end
+
+  defp apply_event({:marked, keys, durable?}, state) do
+    %{state | marks: Marks.settled(state.marks, keys, durable?)}
   end
 
   defp apply_event({:token, token}, state) do
@@ -276,8 +329,18 @@ defmodule Sidespan.Buffer do
   end
 
   defp send_frames(state) do
+    state = take_marks(state)
     {session, payloads} = Session.take(state.session)
     transmit(%{state | session: session}, payloads)
+  end
+
+  defp take_marks(%{session: session, marks: marks} = state) do
+    if Marks.due?(marks) and Session.wants_marks?(session) do
+      {marks, taken} = Marks.take(marks, Session.mark_bytes_max(session))
+      %{state | marks: marks, session: Session.put_marks(session, taken)}
+    else
+      state
+    end
   end
 
   defp transmit(state, []), do: state
@@ -306,13 +369,16 @@ defmodule Sidespan.Buffer do
     answer(%{state | waiters: [{state.put, dropped, from, kind} | state.waiters]})
   end
 
+  defp hurry(%{waiters: [_ | _]} = state), do: connect_now(state)
+  defp hurry(state), do: state
+
   # Somebody waits: a back-off of our own ends now.
-  defp hurry(%{socket: nil, waiters: [_ | _]} = state) do
+  defp connect_now(%{socket: nil} = state) do
     cancel(state.retry_timer)
     connect(%{state | retry_timer: nil})
   end
 
-  defp hurry(state), do: state
+  defp connect_now(state), do: state
 
   defp answer(%{greeted?: false} = state), do: state
 

@@ -70,10 +70,7 @@ defmodule Sidespan.FinishedTrace do
     Otlp.span(
       Otlp.head(context, parent, span.name, :internal, start_ns),
       start_ns + duration_us * 1_000,
-      attributes,
-      events,
-      {0, 0},
-      status,
+      %{attributes: attributes, events: events, links: [], status: status, dropped: {0, 0, 0}},
       Otlp.flags(context, parent)
     )
   end

@@ -3,16 +3,20 @@ defmodule Sidespan.Ids do
   # Random ids. They are drawn in blocks, one process a block: a call of :crypto costs more than a
   # block. The host's :rand is left alone, so that a seeded program stays the program it was.
 
+  alias Sidespan.Limits
+
   @key :sidespan_random
-  @block_bytes 128
+  @trace_id_bytes Limits.trace_id_bytes()
+  @span_id_bytes Limits.span_id_bytes()
+  @block_bytes 512
 
   @doc "Returns a trace id in hex, not all zero."
   @spec trace_id() :: String.t()
-  def trace_id, do: take(16)
+  def trace_id, do: take(@trace_id_bytes)
 
   @doc "Returns a span id in hex, not all zero."
   @spec span_id() :: String.t()
-  def span_id, do: take(8)
+  def span_id, do: take(@span_id_bytes)
 
   defp take(size) do
     case Process.get(@key) do

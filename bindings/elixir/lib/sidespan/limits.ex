@@ -36,7 +36,13 @@ defmodule Sidespan.Limits do
   @doc "The default of OpenTelemetry's SDKs."
   def event_attributes_max, do: 128
 
-  @doc "All attributes and events of one span, as encoded."
+  @doc "The default of OpenTelemetry's SDKs."
+  def span_links_max, do: 128
+
+  @doc "A link says why it is there, and no more."
+  def link_attributes_max, do: 32
+
+  @doc "All attributes, events and links of one span, as encoded."
   def span_bytes_max, do: @mib
 
   @doc "Encoded spans that wait for their acknowledgement, all together."
@@ -44,6 +50,21 @@ defmodule Sidespan.Limits do
 
   @doc "What a waiting span costs in memory beside its bytes."
   def span_overhead_bytes, do: 64
+
+  @doc "A span that is open longer is announced by a mark."
+  def mark_after_ms, do: 50
+
+  @doc "How long a durable span waits for its mark to be on disk before it goes on without."
+  def durable_timeout_ms, do: 1_000
+
+  @doc "Announced spans at a time: as many as the daemon watches of one program."
+  def open_spans_max, do: 8_192
+
+  @doc "How long additions to announced spans gather once the first has come."
+  def linger_ms, do: 20
+
+  @doc "The table of open spans is not looked through more often."
+  def rescan_ms_min, do: 5
 
   @doc "The default send buffer of a Unix socket is 208 KiB; two batches stay well below it."
   def batch_bytes_max, do: 64 * @kib
@@ -84,9 +105,24 @@ defmodule Sidespan.Limits do
   @doc "W3C Trace Context, section 3.3."
   def tracestate_members_max, do: 32
 
-  @doc "The 32 members of at most 513 characters."
-  def tracestate_bytes_max, do: 16 * @kib
+  @doc "The 32 members of at most 513 characters, which are ASCII."
+  def tracestate_characters_max, do: 16 * @kib
 
   @doc "W3C Trace Context, section 3.3.1.5: longer members are dropped first."
-  def member_bytes_max, do: 128
+  def member_characters_max, do: 128
+
+  @doc "Random bytes that name this client to the daemon."
+  def instance_id_bytes, do: 16
+
+  @doc "W3C Trace Context, section 3.2.2.3."
+  def trace_id_bytes, do: 16
+
+  @doc "W3C Trace Context, section 3.2.2.4."
+  def span_id_bytes, do: 8
+
+  @doc "What names a span that has ended: trace id, then span id."
+  def ended_id_bytes, do: 24
+
+  @doc "What a daemon takes as a HELLO; ours has about 60 bytes."
+  def hello_bytes_max, do: 4 * @kib
 end

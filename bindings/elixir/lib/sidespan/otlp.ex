@@ -8,6 +8,7 @@ defmodule Sidespan.Otlp do
   alias Sidespan.{Limits, Value}
 
   @event_attributes_max Limits.event_attributes_max()
+  @link_attributes_max Limits.link_attributes_max()
   @span_attributes_max Limits.span_attributes_max()
   @kinds %{internal: 1, server: 2, client: 3, producer: 4, consumer: 5}
   @has_is_remote 0x100
@@ -16,6 +17,21 @@ defmodule Sidespan.Otlp do
 
   @typedoc "An attribute's key and its KeyValue message."
   @type attribute :: {binary(), binary()}
+
+  @typedoc """
+  What was put on a span.
+
+  `attributes` are in the order in which they were set; of one key the last counts. `status` is a
+  field as `error/1` returns it, or empty. `dropped` are the numbers of attributes, events and links
+  that are missing.
+  """
+  @type content :: %{
+          attributes: [attribute()],
+          events: [binary()],
+          links: [binary()],
+          status: binary(),
+          dropped: {integer(), integer(), integer()}
+        }
 
   @doc "Returns the attributes of a map, keyword list or list of pairs; never raises."
   @spec attributes(term()) :: [attribute()]
@@ -41,31 +57,24 @@ defmodule Sidespan.Otlp do
       delimited(0x2A, name)::binary, 0x30, Map.get(@kinds, kind, 1), 0x39, start_ns::64-little>>
   end
 
-  @doc """
-  Returns a Span.
-
-  `attributes` are in the order in which they were set; of one key the last counts. `dropped` are
-  the numbers of attributes and events that are missing. `status` is a field as `error/1` returns
-  it, or empty.
-  """
-  @spec span(
-          binary(),
-          integer(),
-          [attribute()],
-          [binary()],
-          {integer(), integer()},
-          binary(),
-          non_neg_integer()
-        ) :: binary()
-  def span(head, end_ns, attributes, events, {dropped_attributes, dropped_events}, status, flags) do
-    {attributes, over} = unique(attributes)
-    acc = <<head::binary, 0x41, end_ns::64-little>>
-    acc = append(attributes, 0x4A, acc)
-    acc = append(events, 0x5A, acc)
+  @doc "Returns a Span; without `end_ns` it is a mark."
+  @spec span(binary(), integer() | nil, content(), non_neg_integer()) :: binary()
+  def span(head, end_ns, content, flags) do
+    {dropped_attributes, dropped_events, dropped_links} = content.dropped
+    {attributes, over} = unique(content.attributes)
+    acc = append(attributes, 0x4A, ended(head, end_ns))
     acc = count(0x50, dropped_attributes + over, acc)
+    acc = append(content.events, 0x5A, acc)
     acc = count(0x60, dropped_events, acc)
-    <<acc::binary, status::binary, 0x85, 0x01, flags::32-little>>
+    acc = append(content.links, 0x6A, acc)
+    acc = count(0x70, dropped_links, acc)
+    <<acc::binary, content.status::binary, 0x85, 0x01, flags::32-little>>
   end
+
+  @doc "Returns the 24 bytes that name the span of a head in `Records.ended`."
+  @spec ended_id(binary()) :: <<_::192>>
+  def ended_id(<<0x0A, 16, trace_id::binary-16, 0x12, 8, span_id::binary-8, _::binary>>),
+    do: <<trace_id::binary, span_id::binary>>
 
   @doc "Returns the flags of a span."
   @spec flags(Sidespan.Context.t(), Sidespan.Context.t() | nil) :: non_neg_integer()
@@ -80,6 +89,18 @@ defmodule Sidespan.Otlp do
     count(0x20, over, append(kept, 0x1A, acc))
   end
 
+  @doc "Returns a Link message to the span of a context."
+  @spec link(Sidespan.Context.t(), term()) :: binary()
+  def link(context, attributes) do
+    acc =
+      <<0x0A, 16, number(context.trace_id)::128, 0x12, 8, number(context.span_id)::64,
+        trace_state(context.trace_state)::binary>>
+
+    {kept, over} = unique(attributes(attributes), @link_attributes_max)
+    acc = count(0x28, over, append(kept, 0x22, acc))
+    <<acc::binary, 0x35, flags(context, context)::32-little>>
+  end
+
   @doc "Returns the status ERROR as a field of its span."
   @spec error(term()) :: binary()
   def error(message), do: delimited(0x7A, delimited(0x12, Value.name(message)) <> @status_error)
@@ -88,9 +109,26 @@ defmodule Sidespan.Otlp do
   @spec resource(Enumerable.t()) :: binary()
   def resource(attributes), do: append(for({_, kv} <- attributes(attributes), do: kv), 0x0A, <<>>)
 
+  @doc """
+  Returns an ExportTraceServiceRequest of encoded Spans, empty when there are none.
+
+  `resource` and `scope` are encoded messages.
+  """
+  @spec request(binary(), binary(), [binary()]) :: binary()
+  def request(_resource, _scope, []), do: <<>>
+
+  def request(resource, scope, spans) do
+    spans = IO.iodata_to_binary(for span <- spans, do: delimited(0x12, span))
+    scope_spans = delimited(0x12, delimited(0x0A, scope) <> spans)
+    delimited(0x0A, delimited(0x0A, resource) <> scope_spans)
+  end
+
   @doc "Returns an InstrumentationScope message."
   @spec scope(String.t(), String.t()) :: binary()
   def scope(name, version), do: delimited(0x0A, name) <> delimited(0x12, version)
+
+  defp ended(head, nil), do: head
+  defp ended(head, end_ns), do: <<head::binary, 0x41, end_ns::64-little>>
 
   defp trace_state(""), do: <<>>
   defp trace_state(text), do: delimited(0x1A, text)

@@ -23,10 +23,6 @@ defmodule Sidespan.Protobuf do
 
   def delimited(tag, data), do: <<tag, varint(byte_size(data))::binary, data::binary>>
 
-  @doc "Returns the bytes that `delimited/2` would put around `size` bytes."
-  @spec delimited_bytes(non_neg_integer()) :: non_neg_integer()
-  def delimited_bytes(size), do: 1 + byte_size(varint(size)) + size
-
   @doc """
   Returns the fields of a message by number; of a repeated one, the last.
 

@@ -65,8 +65,7 @@ defmodule Sidespan.Recorder do
 
   @impl true
   def init(settings) do
-    runtime = Runtime.new(settings.buffer_bytes_max, settings.exit_timeout_ms)
-
+    runtime = Runtime.new(settings)
     Supervisor.init([{Watch, runtime}, {Buffer, {runtime, settings}}], strategy: :one_for_one)
   end
 end

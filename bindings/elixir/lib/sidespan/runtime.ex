@@ -4,15 +4,20 @@ defmodule Sidespan.Runtime do
   # It lies in a persistent term, so that a look at it copies nothing; without it nothing is
   # recorded.
 
-  alias Sidespan.Limits
+  import Sidespan.OpenSpan, only: [at: 1]
+  alias Sidespan.{Limits, Settings}
 
   @span_overhead_bytes Limits.span_overhead_bytes()
   @bytes 1
   @recorded 2
   @acked 3
   @dropped 4
+  # 1 while the buffer process knows that there are spans which were not announced.
+  @looked_after 5
+  @counters 5
 
-  @enforce_keys [:open, :additions, :facts, :counters, :bytes_max, :exit_timeout_ms]
+  @enforce_keys [:open, :additions, :facts, :counters, :bytes_max, :exit_timeout_ms] ++
+                  [:durable_timeout_ms]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{
@@ -21,22 +26,23 @@ defmodule Sidespan.Runtime do
           facts: :ets.tid(),
           counters: :atomics.atomics_ref(),
           bytes_max: pos_integer(),
-          exit_timeout_ms: non_neg_integer()
+          exit_timeout_ms: non_neg_integer(),
+          durable_timeout_ms: non_neg_integer()
         }
 
   @doc "Makes a runtime with tables that belong to the calling process."
-  @spec new(pos_integer(), non_neg_integer()) :: t()
-  def new(bytes_max, exit_timeout_ms) do
+  @spec new(Settings.t()) :: t()
+  def new(settings) do
     concurrent = [:public, write_concurrency: true]
 
     %__MODULE__{
-      # By owner and span id, so that the spans of one process lie side by side.
-      open: :ets.new(:sidespan_open, [:ordered_set | concurrent]),
+      open: :ets.new(:sidespan_open, [:ordered_set, {:keypos, at(:key)} | concurrent]),
       additions: :ets.new(:sidespan_additions, [:duplicate_bag | concurrent]),
       facts: :ets.new(:sidespan_facts, [:set, :public, read_concurrency: true]),
-      counters: :atomics.new(4, signed: true),
-      bytes_max: bytes_max,
-      exit_timeout_ms: exit_timeout_ms
+      counters: :atomics.new(@counters, signed: true),
+      bytes_max: settings.buffer_bytes_max,
+      exit_timeout_ms: settings.exit_timeout_ms,
+      durable_timeout_ms: settings.durable_timeout_ms
     }
   end
 
@@ -56,7 +62,7 @@ defmodule Sidespan.Runtime do
           {0, 0}
       end
 
-    counters = :atomics.new(4, signed: true)
+    counters = :atomics.new(@counters, signed: true)
     :atomics.put(counters, @recorded, recorded)
     :atomics.put(counters, @acked, acked)
     :atomics.put(counters, @dropped, recorded - acked)
@@ -76,17 +82,52 @@ defmodule Sidespan.Runtime do
     :ok
   end
 
-  @doc "Hands an encoded span to the buffer; what does not fit is dropped and counted. Never waits."
-  @spec offer(t(), binary()) :: :ok
-  def offer(runtime, span) do
+  @doc """
+  Hands an encoded span to the buffer; what does not fit is dropped and counted. Never waits.
+
+  `ended_id` names a span that was announced, it is empty for others.
+  """
+  @spec offer(t(), binary(), binary()) :: :ok
+  def offer(runtime, span, ended_id) do
     size = byte_size(span) + @span_overhead_bytes
 
-    if admit(runtime, 1, size) and not hand_over(span) do
-      release(runtime, size)
-      :atomics.add(runtime.counters, @dropped, 1)
+    cond do
+      not admit(runtime, 1, size) ->
+        # It has ended, whatever else is lost of it.
+        if ended_id != <<>>, do: tell(Sidespan.Buffer, {:ended, ended_id})
+
+      not tell(Sidespan.Buffer, {:span, span, ended_id}) ->
+        release(runtime, size)
+        :atomics.add(runtime.counters, @dropped, 1)
+
+      true ->
+        :ok
     end
 
     :ok
+  end
+
+  @doc "Lets the buffer process know that a span was opened, unless it knows of one."
+  @spec opened(t()) :: :ok
+  def opened(%{counters: counters}) do
+    if :atomics.get(counters, @looked_after) == 0 and
+         :atomics.exchange(counters, @looked_after, 1) == 0,
+       do: tell(Sidespan.Buffer, :opened)
+
+    :ok
+  end
+
+  @doc "Has the next `opened/1` be told to the buffer process."
+  @spec ask_for_opened(t()) :: :ok
+  def ask_for_opened(runtime), do: :atomics.put(runtime.counters, @looked_after, 0)
+
+  @doc "Sends a message to a process of the client; tells whether there is such a process."
+  @spec tell(module(), term()) :: boolean()
+  def tell(name, message) do
+    send(name, message)
+    true
+  rescue
+    ArgumentError -> false
   end
 
   @doc "Takes room for `count` spans of `bytes`; without room they are counted as dropped."
@@ -154,13 +195,5 @@ defmodule Sidespan.Runtime do
     :ok
   catch
     _, _ -> :ok
-  end
-
-  defp hand_over(span) do
-    send(Sidespan.Buffer, {:span, span})
-    true
-  rescue
-    # There is no buffer process just now.
-    ArgumentError -> false
   end
 end

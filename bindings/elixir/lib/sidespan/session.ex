@@ -6,11 +6,11 @@ defmodule Sidespan.Session do
   #        ▲                                        │ CONTROL drain
   #        └──────────── offline/1 ─────────────────┴──▶ draining
   #
-  # Spans wait in `waiting` until `take/1` makes a frame of them. A frame keeps its seq and its
-  # bytes until it is decided: in `sent` on this connection, in `unsent` after it broke or had to
-  # wait.
+  # Spans wait in `waiting` until `take/1` makes a frame of them; marks, and the ends of announced
+  # spans that are lost otherwise, go along. A frame keeps its seq and its bytes until it is decided:
+  # in `sent` on this connection, in `unsent` after it broke or had to wait.
 
-  alias Sidespan.{Limits, Wire}
+  alias Sidespan.{Limits, OpenSpan, Otlp, Wire}
 
   @batch_spans_max Limits.batch_spans_max()
   @unacked_bytes_max Limits.unacked_bytes_max()
@@ -31,6 +31,8 @@ defmodule Sidespan.Session do
     decided_seq: 0,
     waiting: :queue.new(),
     waiting_bytes: 0,
+    marks: [],
+    ended: <<>>,
     sent: :queue.new(),
     sent_bytes: 0,
     unsent: :queue.new(),
@@ -46,6 +48,8 @@ defmodule Sidespan.Session do
 
     * `{:decided, spans, rejected, bytes, tag, result}`: a frame is answered; `bytes` of the buffer
       are free, `result` is `{:ok, ack}` or `{:error, text}`
+    * `{:marked, keys, durable?}`: what became of the marks in it, `:unknown` when its answer was
+      lost
     * `{:token, token}` and `{:node_ref, text}`: news of the node
     * `{:trouble, text}`: for people
     * `{:pause, ms}`: call `resume/1` after that
@@ -53,6 +57,7 @@ defmodule Sidespan.Session do
   @type event ::
           {:decided, non_neg_integer(), non_neg_integer(), non_neg_integer(), tag(),
            {:ok, Wire.ack() | nil} | {:error, String.t()}}
+          | {:marked, [OpenSpan.key()], boolean() | :unknown}
           | {:token, String.t()}
           | {:node_ref, String.t()}
           | {:trouble, String.t()}
@@ -64,13 +69,17 @@ defmodule Sidespan.Session do
     %__MODULE__{instance_id: instance_id, resource: resource, scope: scope, client: client}
   end
 
-  @doc "Adds encoded spans, in their order."
-  @spec put(t(), [binary()]) :: t()
+  @doc """
+  Adds encoded spans, in their order.
+
+  With each is what names it when it was announced: 24 bytes, else none.
+  """
+  @spec put(t(), [{binary(), binary()}]) :: t()
   def put(session, spans) do
     {waiting, bytes} =
-      Enum.reduce(spans, {session.waiting, session.waiting_bytes}, fn span, {waiting, bytes} ->
-        size = byte_size(span) + @span_overhead_bytes
-        {:queue.in({{:span, span}, size}, waiting), bytes + size}
+      Enum.reduce(spans, {session.waiting, session.waiting_bytes}, fn item, {waiting, bytes} ->
+        size = byte_size(elem(item, 0)) + @span_overhead_bytes
+        {:queue.in({{:span, item}, size}, waiting), bytes + size}
       end)
 
     %{session | waiting: waiting, waiting_bytes: bytes}
@@ -83,6 +92,27 @@ defmodule Sidespan.Session do
     waiting = :queue.in({{:batch, spans, tag}, bytes}, session.waiting)
     %{session | waiting: waiting, waiting_bytes: session.waiting_bytes + bytes}
   end
+
+  @doc "Tells whether a frame can be made now, so that marks may go along."
+  @spec wants_marks?(t()) :: boolean()
+  def wants_marks?(%{phase: :ready, marks: []} = session) do
+    :queue.is_empty(session.unsent) and
+      (session.sent_bytes == 0 or session.waiting_bytes >= session.batch_bytes_max)
+  end
+
+  def wants_marks?(_session), do: false
+
+  @doc "Returns how many bytes of marks may go along with a frame, with one over that at most."
+  @spec mark_bytes_max(t()) :: pos_integer()
+  def mark_bytes_max(session), do: max(1, div(session.batch_bytes_max, 2))
+
+  @doc "Adds encoded marks, with the keys of their spans, to go along with the next frame."
+  @spec put_marks(t(), [{OpenSpan.key(), binary()}, ...]) :: t()
+  def put_marks(session, marks), do: %{session | marks: session.marks ++ marks}
+
+  @doc "Adds the end of an announced span that itself is lost, to go along with the next frame."
+  @spec put_ended(t(), <<_::192>>) :: t()
+  def put_ended(session, id), do: %{session | ended: session.ended <> id}
 
   @doc "Begins on a new connection; returns the HELLO to send."
   @spec hello(t()) :: {t(), binary()}
@@ -104,7 +134,7 @@ defmodule Sidespan.Session do
 
   @doc "Tells whether everything that was put has been decided."
   @spec idle?(t()) :: boolean()
-  def idle?(session), do: :queue.is_empty(session.waiting) and undecided(session) == 0
+  def idle?(session), do: not waiting?(session) and undecided(session) == 0
 
   @doc "Returns how many frames are undecided."
   @spec undecided(t()) :: non_neg_integer()
@@ -169,7 +199,12 @@ defmodule Sidespan.Session do
   defp act(session, {:nack, seq, %{retry_after_ms: 0} = nack}) do
     text = "records refused: #{nack.text}"
     {session, events} = decide(session, seq, :all, {:error, text})
-    answered(session, [{:trouble, text} | events])
+    events = [{:trouble, text} | events]
+
+    # The daemon closes when the frame itself was too large.
+    if nack.code == Wire.too_large(),
+      do: {:close, session, events, 0},
+      else: answered(session, events)
   end
 
   # What came behind a seq that has to wait; it goes out again with it.
@@ -253,9 +288,16 @@ defmodule Sidespan.Session do
             decided_seq: max(session.decided_seq, seq)
           })
 
-        {session, [{:decided, frame.spans, rejected, frame.bytes, frame.tag, result}]}
+        decided = {:decided, frame.spans, rejected, frame.bytes, frame.tag, result}
+        {session, [decided | marked(frame.marks, result, rejected)]}
     end
   end
+
+  defp marked([], _result, _rejected), do: []
+  # It may have been refused; who wants to know marks the spans again.
+  defp marked(keys, {:ok, nil}, _rejected), do: [{:marked, keys, :unknown}]
+  defp marked(keys, {:ok, _ack}, rejected), do: [{:marked, keys, rejected == 0}]
+  defp marked(keys, {:error, _text}, _rejected), do: [{:marked, keys, false}]
 
   defp pop(queue, seq) do
     case :queue.out(queue) do
@@ -288,46 +330,64 @@ defmodule Sidespan.Session do
   end
 
   # At once while nothing is under way, else in batches: quick when idle, large under load.
-  defp due?(%{waiting_bytes: 0}), do: false
-  defp due?(%{sent_bytes: 0}), do: true
+  defp due?(%{sent_bytes: 0} = session), do: waiting?(session)
   defp due?(session), do: session.waiting_bytes >= session.batch_bytes_max
+
+  defp waiting?(%{waiting_bytes: 0, marks: [], ended: <<>>}), do: false
+  defp waiting?(_session), do: true
 
   defp fits?(%{sent_bytes: 0}, _bytes), do: true
   defp fits?(session, bytes), do: session.sent_bytes + bytes <= session.window_bytes
 
+  # An export travels alone: its receipt names the last item of its frame.
   defp make_frame(session) do
-    {spans, tag, bytes, waiting} = gather(session.waiting, session.batch_bytes_max)
+    case :queue.out(session.waiting) do
+      {{:value, {{:batch, spans, tag}, bytes}}, rest} ->
+        frame = %{spans: length(spans), bytes: bytes, tag: tag, marks: []}
+        add_frame(%{session | waiting: rest}, frame, request(session, spans), <<>>, <<>>)
+
+      _ ->
+        make_mixed_frame(session)
+    end
+  end
+
+  defp make_mixed_frame(session) do
+    {keys, marks} = Enum.unzip(session.marks)
+    mark_bytes = Enum.reduce(marks, 0, &(byte_size(&1) + @span_overhead_bytes + &2))
+    room = session.batch_bytes_max - mark_bytes - byte_size(session.ended)
+    {items, bytes, waiting} = gather(session.waiting, [], 0, 0, room, marks == [])
+    {spans, ids} = Enum.unzip(items)
+    frame = %{spans: length(spans), bytes: bytes, tag: nil, marks: keys}
+    ended = IO.iodata_to_binary([session.ended | ids])
+
+    %{session | waiting: waiting, marks: [], ended: <<>>}
+    |> add_frame(frame, request(session, spans), request(session, marks), ended)
+  end
+
+  defp add_frame(session, frame, traces, marks, ended) do
     seq = session.next_seq
-    payload = Wire.records(seq, session.resource, session.scope, spans)
-    frame = %{seq: seq, payload: payload, spans: length(spans), bytes: bytes, tag: tag}
+    payload = Wire.records(seq, traces, marks, ended)
+    frame = Map.merge(frame, %{seq: seq, payload: payload})
 
     %{
       session
       | unsent: :queue.in(frame, session.unsent),
-        waiting: waiting,
-        waiting_bytes: session.waiting_bytes - bytes,
+        waiting_bytes: session.waiting_bytes - frame.bytes,
         next_seq: seq + 1
     }
   end
 
-  defp gather(waiting, bytes_max) do
-    case :queue.out(waiting) do
-      {{:value, {{:batch, spans, tag}, bytes}}, rest} ->
-        {spans, tag, bytes, rest}
+  defp request(session, spans), do: Otlp.request(session.resource, session.scope, spans)
 
-      {{:value, {{:span, span}, bytes}}, rest} ->
-        gather(rest, [span], 1, bytes, bytes_max)
-    end
-  end
-
-  defp gather(waiting, spans, count, bytes, bytes_max) do
+  # The first span is taken whatever its size, unless there is something else to send.
+  defp gather(waiting, items, count, bytes, bytes_max, any_size?) do
     case :queue.peek(waiting) do
-      {:value, {{:span, span}, size}}
-      when count < @batch_spans_max and bytes + size <= bytes_max ->
-        gather(:queue.drop(waiting), [span | spans], count + 1, bytes + size, bytes_max)
+      {:value, {{:span, item}, size}}
+      when count < @batch_spans_max and (bytes + size <= bytes_max or (count == 0 and any_size?)) ->
+        gather(:queue.drop(waiting), [item | items], count + 1, bytes + size, bytes_max, any_size?)
 
       _ ->
-        {Enum.reverse(spans), nil, bytes, waiting}
+        {Enum.reverse(items), bytes, waiting}
     end
   end
 end

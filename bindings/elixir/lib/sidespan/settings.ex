@@ -4,13 +4,16 @@ defmodule Sidespan.Settings do
 
   alias Sidespan.Limits
 
-  @enforce_keys [:service, :address, :buffer_bytes_max, :exit_timeout_ms]
+  @enforce_keys [:service, :address, :buffer_bytes_max, :mark_after_ms, :durable_timeout_ms] ++
+                  [:exit_timeout_ms]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{
           service: String.t(),
           address: String.t(),
           buffer_bytes_max: pos_integer(),
+          mark_after_ms: non_neg_integer(),
+          durable_timeout_ms: non_neg_integer(),
           exit_timeout_ms: non_neg_integer()
         }
 
@@ -21,8 +24,10 @@ defmodule Sidespan.Settings do
   def new(options) do
     %__MODULE__{
       service: to_string(option(options, :service) || service() || "unknown_service:elixir"),
-      address: to_string(option(options, :socket) || variable("SIDESPAN_SOCKET") || ""),
+      address: to_string(option(options, :socket) || ""),
       buffer_bytes_max: option(options, :buffer_bytes_max) || Limits.buffer_bytes_max(),
+      mark_after_ms: option(options, :mark_after_ms) || Limits.mark_after_ms(),
+      durable_timeout_ms: option(options, :durable_timeout_ms) || Limits.durable_timeout_ms(),
       exit_timeout_ms: option(options, :exit_timeout_ms) || Limits.exit_timeout_ms()
     }
   end
@@ -39,27 +44,36 @@ defmodule Sidespan.Settings do
   end
 
   @doc """
-  Returns the path of an address: a path, `unix://PATH`, or `""` for the socket of this user when
-  there is one, else that of the system. It is looked for at each connect.
-  """
-  @spec path(String.t()) :: {:ok, String.t()} | {:error, String.t()}
-  def path(""), do: {:ok, default_socket()}
-  def path("unix://" <> path), do: {:ok, path}
+  Returns the path of the daemon's socket: what the program gave, else `SIDESPAN_SOCKET`, else the
+  socket of this user when there is one, else that of the system.
 
-  def path(address) do
-    if String.contains?(address, "://"),
-      do: {:error, "address #{inspect(address)}: expected a path or unix://PATH"},
-      else: {:ok, address}
+  `given` is a path, `unix://PATH`, or `""` for nothing. It is to be asked at each connect.
+  """
+  @spec path(String.t(), (String.t() -> String.t() | nil), (String.t() -> boolean())) ::
+          {:ok, String.t()} | {:error, String.t()}
+  def path(given, variable \\ &variable/1, exists? \\ &File.exists?/1) do
+    address = if given == "", do: variable.("SIDESPAN_SOCKET") || "", else: given
+
+    cond do
+      address == "" ->
+        {:ok, default_socket(variable.("XDG_RUNTIME_DIR"), exists?)}
+
+      String.starts_with?(address, "unix://") ->
+        {:ok, String.replace_prefix(address, "unix://", "")}
+
+      address =~ "://" ->
+        {:error, "address #{inspect(address)}: expected a path or unix://PATH"}
+
+      true ->
+        {:ok, address}
+    end
   end
 
-  defp default_socket do
-    with directory when directory != nil <- variable("XDG_RUNTIME_DIR"),
-         path = Path.join(directory, "sidespan/ingest.sock"),
-         true <- File.exists?(path) do
-      path
-    else
-      _ -> @system_socket
-    end
+  defp default_socket(nil, _exists?), do: @system_socket
+
+  defp default_socket(directory, exists?) do
+    path = Path.join(directory, "sidespan/ingest.sock")
+    if exists?.(path), do: path, else: @system_socket
   end
 
   defp option(options, key), do: options[key] || Application.get_env(:sidespan, key)

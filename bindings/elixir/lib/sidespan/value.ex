@@ -4,6 +4,7 @@ defmodule Sidespan.Value do
   # dates and exceptions become text; anything else is inspected. What is too large, too deep or
   # raises becomes a text in angle brackets that says so, and the rest of the value is kept.
 
+  import Bitwise, only: [&&&: 2]
   import Sidespan.Protobuf
   alias Sidespan.Limits
 
@@ -28,7 +29,7 @@ defmodule Sidespan.Value do
   @doc "Returns an encoded AnyValue of about `value_bytes_max`; never raises."
   @spec any_value(term()) :: binary()
   def any_value(value) when is_binary(value) and byte_size(value) <= @short_bytes do
-    if String.valid?(value), do: delimited(0x0A, value), else: delimited(0x3A, value)
+    if valid?(value), do: delimited(0x0A, value), else: delimited(0x3A, value)
   end
 
   def any_value(value) when is_integer(value) and value >= 0 and value <= @int64_max,
@@ -43,7 +44,12 @@ defmodule Sidespan.Value do
 
   @doc "Returns an attribute's key in UTF-8, at most `key_bytes_max` long; never raises."
   @spec key(term()) :: binary()
-  def key(key) when is_atom(key), do: text(Atom.to_string(key), @key_bytes_max)
+  def key(key) when is_atom(key) do
+    # The text of an atom is UTF-8.
+    key = Atom.to_string(key)
+    if byte_size(key) <= @key_bytes_max, do: key, else: text(key, @key_bytes_max)
+  end
+
   def key(key) when is_binary(key), do: text(key, @key_bytes_max)
   def key(key), do: text(inspected(key), @key_bytes_max)
 
@@ -54,17 +60,17 @@ defmodule Sidespan.Value do
   def name(name), do: text(inspected(name), Limits.name_bytes_max())
 
   @doc """
-  Returns `text` as UTF-8; over `bytes_max` its beginning and a note of its length.
+  Returns `text` as UTF-8; over `bytes_max` its beginning and a note of its length in code points.
 
   A byte that is no UTF-8 becomes a question mark.
   """
   @spec text(binary(), non_neg_integer()) :: binary()
   def text(text, bytes_max) when byte_size(text) <= bytes_max do
-    if String.valid?(text), do: text, else: scrub(text, <<>>)
+    if valid?(text), do: text, else: scrub(text, <<>>)
   end
 
   def text(text, bytes_max) do
-    note = "…<cut: #{byte_size(text)} bytes>"
+    note = "…<cut: #{characters(text, 0)} characters>"
     kept = binary_part(text, 0, boundary(text, max(0, bytes_max - byte_size(note)), 3))
     # A copy: a part would keep the whole of a large text in memory.
     text(kept, byte_size(kept)) <> note
@@ -77,6 +83,20 @@ defmodule Sidespan.Value do
   catch
     kind, _ -> "<#{type(term)}: #{kind} in inspect>"
   end
+
+  # ASCII goes seven bytes at a time: so many fit a number that needs no memory.
+  defp valid?(<<seven::56, rest::binary>>) when (seven &&& 0x80808080808080) == 0,
+    do: valid?(rest)
+
+  defp valid?(rest), do: String.valid?(rest)
+
+  # Every byte that does not go on with a character begins one.
+  defp characters(<<seven::56, rest::binary>>, count) when (seven &&& 0x80808080808080) == 0,
+    do: characters(rest, count + 7)
+
+  defp characters(<<2::2, _::6, rest::binary>>, count), do: characters(rest, count)
+  defp characters(<<_, rest::binary>>, count), do: characters(rest, count + 1)
+  defp characters(<<>>, count), do: count
 
   # A byte 10xxxxxx belongs to the character before it; at most three do.
   defp boundary(text, size, steps) when size > 0 and steps > 0 do
@@ -141,7 +161,7 @@ defmodule Sidespan.Value do
 
   defp put_binary(value, {bytes, _} = left) do
     # What is over the budget is cut as text; whether the rest is text does not matter.
-    if byte_size(value) > bytes or String.valid?(value) do
+    if byte_size(value) > bytes or valid?(value) do
       put_text(value, left)
     else
       {delimited(0x3A, value), spend(left, byte_size(value))}

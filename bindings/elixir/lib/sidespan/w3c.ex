@@ -55,7 +55,7 @@ defmodule Sidespan.W3C do
   """
   @spec parse_tracestate(binary()) :: String.t()
   def parse_tracestate(text) do
-    if byte_size(text) > Limits.tracestate_bytes_max(), do: "", else: parse_members(text)
+    if byte_size(text) > Limits.tracestate_characters_max(), do: "", else: parse_members(text)
   end
 
   defp parse_members(text) do
@@ -92,7 +92,7 @@ defmodule Sidespan.W3C do
   @doc "Tells whether `text` can be a member's value and is not the first to be dropped."
   @spec token?(binary()) :: boolean()
   def token?(text) do
-    byte_size(@member_key) + 1 + byte_size(text) <= Limits.member_bytes_max() and
+    byte_size(@member_key) + 1 + byte_size(text) <= Limits.member_characters_max() and
       value?(text)
   end
 

@@ -42,28 +42,35 @@ defmodule Sidespan.Wire do
   @doc "The frame protocol that this client speaks."
   def protocol_version, do: @protocol_version
 
+  @doc "NACK: over a limit; when the frame itself was, the daemon closes."
+  def too_large, do: 2
+
   @doc "NACK: an earlier seq is missing."
   def out_of_order, do: 4
 
   @doc "Returns the payload of a HELLO frame; `decided_seq` is 0 before the first answer."
   @spec hello(<<_::128>>, non_neg_integer(), String.t()) :: binary()
   def hello(instance_id, decided_seq, client) do
+    decided = if decided_seq == 0, do: <<>>, else: <<0x28, varint(decided_seq)::binary>>
+
     <<@hello, 0::64, delimited(0x0A, instance_id)::binary, 0x10, @protocol_version, 0x18,
-      @protocol_version, delimited(0x22, client)::binary, 0x28, varint(decided_seq)::binary>>
+      @protocol_version, delimited(0x22, client)::binary, decided::binary>>
   end
 
   @doc """
-  Returns the payload of a RECORDS frame that holds one ExportTraceServiceRequest.
+  Returns the payload of a RECORDS frame.
 
-  `resource` and `scope` are encoded messages, `spans` encoded Spans.
+  `traces` and `marks` are encoded ExportTraceServiceRequests, of spans that have ended and of spans
+  that have not; `ended` is 24 bytes for each announced span that has. What is empty is left out.
   """
-  @spec records(pos_integer(), binary(), binary(), [binary()]) :: binary()
-  def records(seq, resource, scope, spans) do
-    spans = IO.iodata_to_binary(for span <- spans, do: delimited(0x12, span))
-    scope_spans = delimited(0x12, delimited(0x0A, scope) <> spans)
-    resource_spans = delimited(0x0A, delimited(0x0A, resource) <> scope_spans)
-    <<@records, seq::64, delimited(0x0A, resource_spans)::binary>>
+  @spec records(pos_integer(), binary(), binary(), binary()) :: binary()
+  def records(seq, traces, marks, ended) do
+    <<@records, seq::64, optional(0x0A, traces)::binary, optional(0x12, marks)::binary,
+      optional(0x22, ended)::binary>>
   end
+
+  defp optional(_tag, <<>>), do: <<>>
+  defp optional(tag, data), do: delimited(tag, data)
 
   @doc "Returns the payload of a BYE frame."
   @spec bye() :: binary()

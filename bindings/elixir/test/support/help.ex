@@ -42,9 +42,19 @@ defmodule Sidespan.Help do
 
   @doc "Returns a program's (exit status, output) when run in a VM of its own with this library."
   def run_vm(program, environment \\ []) do
-    paths = for app <- [:sidespan], do: to_string(:code.lib_dir(app, :ebin))
-    arguments = Enum.flat_map(paths, &["-pa", &1]) ++ ["--app", "sidespan", "-e", program]
-    {output, status} = System.cmd("elixir", arguments, env: environment, stderr_to_stdout: true)
+    options = [env: environment, stderr_to_stdout: true]
+    {output, status} = System.cmd("elixir", vm_arguments(program), options)
     {status, output}
+  end
+
+  @doc "Starts a program in a VM of its own; returns the port that sends what it prints."
+  def start_vm(program, environment) do
+    environment = for {name, value} <- environment, do: {to_charlist(name), to_charlist(value)}
+    options = [:binary, args: vm_arguments(program), env: environment]
+    Port.open({:spawn_executable, System.find_executable("elixir")}, options)
+  end
+
+  defp vm_arguments(program) do
+    ["-pa", to_string(:code.lib_dir(:sidespan, :ebin)), "--app", "sidespan", "-e", program]
   end
 end

@@ -20,6 +20,9 @@ defmodule Sidespan.Peer do
   @doc "Returns the payloads that came, in order, HELLO and BYE too."
   def heard(peer), do: GenServer.call(peer, :heard)
 
+  @doc "Returns the Records messages that came, in order."
+  def records(peer), do: for(<<2, _seq::64, records::binary>> <- heard(peer), do: records)
+
   @doc """
   What an honest daemon answers.
 

@@ -27,10 +27,22 @@ defmodule Sidespan.Proto do
     {more * 128 + bits, rest}
   end
 
-  @doc "Returns the spans of a Records message as maps."
-  def spans(records) do
-    for {1, request} <- fields(records),
-        {1, resource_spans} <- fields(request),
+  @doc "Returns the spans of a Records message that have ended, as maps."
+  def spans(records), do: for({1, request} <- fields(records), span <- request(request), do: span)
+
+  @doc "Returns the marks of a Records message, as maps of spans."
+  def marks(records), do: for({2, request} <- fields(records), span <- request(request), do: span)
+
+  @doc "Returns the {trace id, span id} that a Records message names as ended."
+  def ended(records) do
+    for {4, ids} <- fields(records), <<trace_id::binary-16, span_id::binary-8 <- ids>> do
+      {hex(trace_id), hex(span_id)}
+    end
+  end
+
+  @doc "Returns the spans of an ExportTraceServiceRequest as maps."
+  def request(request) do
+    for {1, resource_spans} <- fields(request),
         {2, scope_spans} <- fields(resource_spans),
         {2, span} <- fields(scope_spans),
         do: span(span)
@@ -45,10 +57,10 @@ defmodule Sidespan.Proto do
     end
 
     %{
-      trace_id: Base.encode16(one.(1, ""), case: :lower),
-      span_id: Base.encode16(one.(2, ""), case: :lower),
+      trace_id: hex(one.(1, "")),
+      span_id: hex(one.(2, "")),
       trace_state: one.(3, ""),
-      parent_id: Base.encode16(one.(4, ""), case: :lower),
+      parent_id: hex(one.(4, "")),
       name: one.(5, ""),
       kind: one.(6, 0),
       start_ns: one.(7, 0),
@@ -57,6 +69,8 @@ defmodule Sidespan.Proto do
       dropped_attributes: one.(10, 0),
       events: for({11, event} <- fields, do: event(event)),
       dropped_events: one.(12, 0),
+      links: for({13, link} <- fields, do: link(link)),
+      dropped_links: one.(14, 0),
       status: status(one.(15, "")),
       flags: one.(16, 0),
       bytes: byte_size(message)
@@ -73,6 +87,20 @@ defmodule Sidespan.Proto do
       dropped_attributes: elem(List.keyfind(fields, 4, 0, {4, 0}), 1)
     }
   end
+
+  defp link(message) do
+    fields = fields(message)
+
+    %{
+      trace_id: hex(elem(List.keyfind(fields, 1, 0), 1)),
+      span_id: hex(elem(List.keyfind(fields, 2, 0), 1)),
+      trace_state: elem(List.keyfind(fields, 3, 0, {3, ""}), 1),
+      attributes: for({4, pair} <- fields, into: %{}, do: pair(pair)),
+      flags: elem(List.keyfind(fields, 6, 0), 1)
+    }
+  end
+
+  defp hex(bytes), do: Base.encode16(bytes, case: :lower)
 
   defp status(message) do
     fields = fields(message)

@@ -2,12 +2,14 @@ defmodule Sidespan.RealDaemon do
   @moduledoc "The real daemon as a child process; it ends with the VM at the latest."
 
   import Sidespan.Help, only: [wait_until: 2]
+  alias Sidespan.Json
 
   # Ends what it started as soon as nobody holds its standard input any more.
   @keeper ~S"""
   exec 2>>"$LOG"
   "$@" >>"$LOG" </dev/null &
   child=$!
+  echo "$child" >"$LOG.pid"
   cat >/dev/null
   kill "$child" 2>/dev/null
   wait "$child"
@@ -35,10 +37,46 @@ defmodule Sidespan.RealDaemon do
 
   @doc "Starts it and waits until it accepts; returns the port that keeps it."
   def start(node) do
-    arguments =
-      ["-c", @keeper, "keeper", python(), "-m", "sidespand", "serve", "--config", node.config] ++
-        ["--data", node.data, "--run", node.run, "--otlp-grpc", "off", "--otlp-http", "off"]
+    start_command(node, serve(node))
+  end
 
+  @doc """
+  Starts it with a disk of its own for its data, of `disk_bytes`, which ends with it.
+
+  Only the daemon sees that disk; `disk/1` is the way to it from here.
+  """
+  def start_on_disk(node, disk_bytes) do
+    File.mkdir_p!(node.data)
+    mount = ~S(mount -t tmpfs -o size="$0",mode=0700 sidespan-test "$1" && shift && exec "$@")
+
+    command = unshare() ++ ["sh", "-c", mount, Integer.to_string(disk_bytes), node.data]
+    start_command(node, command ++ serve(node))
+  end
+
+  @doc "Returns the directory of the data of a daemon that has a disk of its own."
+  def disk(node), do: "/proc/#{String.trim(File.read!(node.log <> ".pid"))}/root#{node.data}"
+
+  @doc "Tells whether a daemon can be given a disk of its own here."
+  def disks? do
+    [command | arguments] = unshare() ++ ["mount", "-t", "tmpfs", "sidespan-test", "/tmp"]
+    match?({_, 0}, System.cmd(command, arguments, stderr_to_stdout: true))
+  rescue
+    ErlangError -> false
+  end
+
+  # Others than root may mount as the root of a namespace of their own.
+  defp unshare do
+    {uid, 0} = System.cmd("id", ["-u"])
+    if String.trim(uid) == "0", do: ["unshare", "-m"], else: ["unshare", "-Urm"]
+  end
+
+  defp serve(node) do
+    [python(), "-m", "sidespand", "serve", "--config", node.config, "--data", node.data] ++
+      ["--run", node.run, "--otlp-grpc", "off", "--otlp-http", "off"]
+  end
+
+  defp start_command(node, command) do
+    arguments = ["-c", @keeper, "keeper" | command]
     shell = System.find_executable("sh")
     options = [:binary, args: arguments, env: [{~c"LOG", to_charlist(node.log)}]]
     port = Port.open({:spawn_executable, shell}, options)
@@ -59,6 +97,14 @@ defmodule Sidespan.RealDaemon do
     gone(node, port)
   end
 
+  @doc "Waits until what `port` keeps has ended, so that it leaves no file behind."
+  def release(node, port) do
+    if Port.info(port), do: Port.close(port)
+    pid = String.trim(File.read!(node.log <> ".pid"))
+    ended? = fn -> elem(System.cmd("kill", ["-0", pid], stderr_to_stdout: true), 1) != 0 end
+    wait_until(ended?, "the end of the daemon")
+  end
+
   @doc "Sends a signal to the recorder."
   def signal(node, name) do
     pid = node.data |> Path.join("LOCK") |> File.read!() |> String.trim()
@@ -66,47 +112,17 @@ defmodule Sidespan.RealDaemon do
     :ok
   end
 
-  @doc "Returns what a reading command prints as JSON, without a parser: none is at hand."
+  @doc "Returns what a reading command prints."
   def cli(node, arguments) do
     {output, 0} = System.cmd(python(), ["-m", "sidespand"] ++ arguments ++ ["--data", node.data])
     output
   end
 
-  @doc """
-  Returns the spans of a trace, or of `"last"`, as lists of fields.
+  @doc "Returns the spans that are open, as `sidespan ls --open` has them."
+  def open_spans(node), do: Json.decode!(cli(node, ["ls", "--open", "--json"]))["open_spans"]
 
-  `jq` in Python, since the oldest OTP has no JSON: one line a span, tab-separated, then sorted.
-  """
-  def spans(node, trace) do
-    program = """
-    import json, sys
-    for span in json.load(sys.stdin)["spans"]:
-        print("\\t".join(str(x) for x in (span["name"], span["span_id"], span["parent_span_id"],
-            span["status"], span["status_message"], span["trace_state"], span["stamp"]["lsn"],
-            span["stamp"]["hlc"], json.dumps(span["attributes"], sort_keys=True))))
-    """
-
-    shown = cli(node, ["show", trace, "--json"])
-    path = node.data <> ".shown.json"
-    File.write!(path, shown)
-    {lines, 0} = System.cmd("sh", ["-c", ~S("$0" -c "$1" <"$2"), python(), program, path])
-
-    for line <- String.split(lines, "\n", trim: true) do
-      fields = [
-        :name,
-        :span_id,
-        :parent_id,
-        :status,
-        :message,
-        :trace_state,
-        :lsn,
-        :hlc,
-        :attributes
-      ]
-
-      Map.new(Enum.zip(fields, String.split(line, "\t")))
-    end
-  end
+  @doc "Returns the spans of a trace, or of `\"last\"`, as `sidespan show` has them."
+  def spans(node, trace), do: Json.decode!(cli(node, ["show", trace, "--json"]))["spans"]
 
   defp gone(node, port) do
     wait_until(fn -> not accepts?(node.socket) end, "the daemon to end")
