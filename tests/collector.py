@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ class Collector:
 
     def __init__(self) -> None:
         self.answers: deque[bytes | Failure | asyncio.Event] = deque()
+        # Asked of each request that no answer is set for: why it is refused, or None.
+        self.judge: Callable[[bytes], Failure | None] = lambda _: None
         self.requests: list[ExportTraceServiceRequest] = []
         self.metadata: list[Mapping[str, str | bytes]] = []
         self.address = ""
@@ -39,7 +41,7 @@ class Collector:
     async def export(self, body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         """Answer one export."""
         self.metadata.append(dict(context.invocation_metadata()))
-        answer = self.answers.popleft() if self.answers else b""
+        answer = self.answers.popleft() if self.answers else self.judge(body) or b""
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             answer = b""

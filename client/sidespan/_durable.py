@@ -1,6 +1,5 @@
 """Waiting until the start of a span is on disk: log before act."""
 
-import asyncio
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -27,6 +26,9 @@ async def wait_for_mark_async(span: "Span", timeout_s: float) -> None:
 
     In another loop than asyncio's it does hold it up. A cancellation ends the span and goes on.
     """
+    # A program that gets here has it already; others need not load it for a durable span.
+    import asyncio
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -55,6 +55,8 @@ class OpenSpan(Fields):
     def hasten(self, settled: Callable[[], None], timeout_s: float) -> Mark | None:
         """Have it announced at once; None when it is not open, or nobody will.
 
+        Nobody may have announced it before: it is not among the young ones.
+
         Args:
             settled: Called when its start is on disk, or never will be.
             timeout_s: For how long somebody waits for that.
@@ -63,7 +65,6 @@ class OpenSpan(Fields):
         if buffer is None or buffer.closed:
             return None
         mark = self.announced(settled)
-        buffer.young.pop(self, None)
         buffer.hurry(self, timeout_s)
         return mark
 

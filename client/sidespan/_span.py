@@ -324,9 +324,11 @@ class Span(OpenSpan):
             self._buffer = buffer
             if self._given:
                 self._put(self._given)
-            buffer.young[self] = None
-            if not buffer.watched:
-                buffer.watch()
+            # A durable one is announced by who waits for that, not by its age.
+            if self._extra is None or self._extra.durable_timeout_s is None:
+                buffer.young[self] = None
+                if not buffer.watched:
+                    buffer.watch()
         except Exception as error:
             runtime.note(error)
         return True

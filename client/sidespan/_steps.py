@@ -7,7 +7,7 @@ current: each step puts back what it found, and the next one goes on with what w
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Self
 
-from sidespan._current import current_span
+from sidespan._current import Inside
 from sidespan._span import Span
 
 ITEMS = "sidespan.stream.items"
@@ -32,19 +32,8 @@ class Stepping:
     def __init__(self, span: Span, inner: Any) -> None:
         self._span = span
         self._inner = inner
-        self._within: Span | None = span if span.recording else None
+        self._inside: Inside = Inside(span)
         self._items = 0
-
-    def _enter(self) -> Span | None:
-        outside = current_span.get()
-        if self._within is not None:
-            current_span.set(self._within)
-        return outside
-
-    def _leave(self, outside: Span | None) -> None:
-        if self._within is not None:
-            self._within = current_span.get() or self._span
-            current_span.set(outside)
 
     def _finish(self, error: BaseException | None = None, *, exhausted: bool = True) -> None:
         span = self._span
@@ -80,7 +69,7 @@ class Steps(Stepping, Iterator[Any]):
 
     def close(self) -> None:
         """As a generator's; the span ends."""
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             # Not every iterator has it.
             getattr(self._inner, "close", _nothing)()
@@ -88,11 +77,11 @@ class Steps(Stepping, Iterator[Any]):
             self._finish(error, exhausted=False)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
         self._finish(exhausted=False)
 
     def _step(self, function: Callable[..., Any], *args: Any) -> Any:
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             item = function(*args)
         except StopIteration:
@@ -102,7 +91,7 @@ class Steps(Stepping, Iterator[Any]):
             self._finish(error, exhausted=False)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
         self._items += 1
         return item
 
@@ -126,7 +115,7 @@ class AsyncSteps(Stepping, AsyncIterator[Any]):
 
     async def aclose(self) -> None:
         """As an asynchronous generator's; the span ends."""
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             if hasattr(self._inner, "aclose"):
                 await self._inner.aclose()
@@ -134,11 +123,11 @@ class AsyncSteps(Stepping, AsyncIterator[Any]):
             self._finish(error, exhausted=False)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
         self._finish(exhausted=False)
 
     async def _step(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             item = await function(*args)
         except StopAsyncIteration:
@@ -148,6 +137,6 @@ class AsyncSteps(Stepping, AsyncIterator[Any]):
             self._finish(error, exhausted=False)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
         self._items += 1
         return item

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from sidespan._current import current_span
+from sidespan._current import Inside
 from sidespan._http import off, server_span, set_status
 from sidespan._runtime import runtime
 from sidespan._span import Span
@@ -68,14 +68,13 @@ class _Body:
         self._span = opened
         self._body = body
         self._parts: Iterator[bytes] | None = None
-        # What is current inside: a part may be yielded within a span of the application's own.
-        self._within = opened
+        self._inside = Inside(opened)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             if self._parts is None:
                 self._parts = iter(self._body)
@@ -86,28 +85,19 @@ class _Body:
             self._span.end(error)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
 
     def close(self) -> None:
         """End the span, after the application's own ``close``."""
-        outside = self._enter()
+        outside = self._inside.enter()
         try:
             getattr(self._body, "close", _nothing)()
         except BaseException as error:
             self._span.end(error)
             raise
         finally:
-            self._leave(outside)
+            self._inside.leave(outside)
             self._span.end()
-
-    def _enter(self) -> Span | None:
-        outside = current_span.get()
-        current_span.set(self._within)
-        return outside
-
-    def _leave(self, outside: Span | None) -> None:
-        self._within = current_span.get() or self._span
-        current_span.set(outside)
 
     def __del__(self) -> None:
         self._span.end()

@@ -187,6 +187,12 @@ DEAD_LETTER_LIST_BYTES_MAX: Final = 80 * MIB
 DEAD_LETTER_REASON_CHARACTERS_MAX: Final = 1024
 # What a command waits for a worker that writes the same dead letters.
 DEAD_LETTER_LOCK_S: Final = 10.0
+# How long a sink that is taken away may finish what it delivers.
+RELOAD_GRACE_S: Final = 2.0
+# One request of a sink: what may be set, and what its receiver's trailers may take.
+REQUEST_BYTES_MIN: Final = 64 * KIB
+REQUEST_BYTES_MAX: Final = MESSAGE_BYTES_MAX
+SINK_TRAILERS_BYTES_MAX: Final = 64 * KIB
 # A filter is written by hand; each term is asked of each item.
 FILTER_CHARACTERS_MAX: Final = 4096
 FILTER_TERMS_MAX: Final = 64
@@ -214,12 +220,30 @@ SECRETS_MAX: Final = 64
 # The debug tap: what waits for its disk, and how long its file gets before the tap ends.
 TAP_WAITING_BYTES_MAX: Final = 16 * MIB
 TAP_FILE_BYTES_MAX: Final = 1 * GIB
+# Each sink reads the journal by itself; a name is that of a directory.
+SINKS_MAX: Final = 64
+SINK_NAME_CHARACTERS_MAX: Final = 64
 # Traces whose sinks are fixed, about 250 bytes each; the one that was silent for longest is
 # forgotten first. Parts with sinks of their own that one request may have.
 GOVERNED_TRACES_MAX: Final = 65_536
 GOVERNED_PARTS_MAX: Final = 64
 # Lines of a file that one flush covers: what a power cut may leave as holes.
 LINES_BYTES_MAX: Final = 4 * MIB
+# aitrace_file: spans of one file, as AITrace's collector takes; memory of the database of those that
+# wait; traces whose files share their flushes; and the largest file that is read back.
+TRACE_FILE_SPANS_MAX: Final = 10_000
+PENDING_CACHE_KIB: Final = 8 * 1024
+PENDING_TRACES_PER_TURN: Final = 64
+EXPORT_FILE_BYTES_MAX: Final = 4 * GIB
+# A receipt names identities and hashes.
+RECEIPT_BYTES_MAX: Final = 64 * KIB
+# nats: messages that wait for their acknowledgement together, and what the headers of one take: a
+# node reference of 255 characters three times over.
+NATS_WINDOW_MESSAGES: Final = 64
+NATS_HEADER_BYTES_MAX: Final = 2 * KIB
+# console: attributes, and events, that are printed of one span; how long a reader is waited for.
+CONSOLE_LINES_PER_SPAN_MAX: Final = 64
+CONSOLE_WAIT_S: Final = 1.0
 # Spans that are encoded before other sinks get their turn.
 SPANS_PER_TURN: Final = 64
 

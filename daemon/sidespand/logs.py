@@ -1,6 +1,7 @@
 """What the daemon's processes say to their operator: one line a message, on stderr."""
 
 import logging
+from collections.abc import Callable
 
 # C0, DEL and C1, and the separators that viewers break lines at: a peer's text must not move the
 # cursor of a terminal.
@@ -9,14 +10,19 @@ _ESCAPES |= {0x2028: "\\u2028", 0x2029: "\\u2029", ord("\n"): "\\n", ord("\t"): 
 
 
 class LineFormatter(logging.Formatter):
-    """Writes ``LEVEL logger: message`` and a traceback as one line, without control characters."""
+    """Writes ``LEVEL logger: message`` and a traceback as one line, without control characters.
 
-    def __init__(self) -> None:
+    Args:
+        scrub: Takes secrets out of a line.
+    """
+
+    def __init__(self, scrub: Callable[[str], str] = str) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")
+        self._scrub = scrub
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
-        return escape(super().format(record))
+        return escape(self._scrub(super().format(record)))
 
 
 def escape(text: str) -> str:
@@ -24,8 +30,13 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def configure(level: str) -> None:
-    """Send the process's log messages of ``level`` (``debug`` to ``error``) and above to stderr."""
+def configure(level: str, scrub: Callable[[str], str] = str) -> None:
+    """Send the process's log messages of ``level`` and above to stderr.
+
+    Args:
+        level: ``debug`` to ``error``.
+        scrub: Takes secrets out of a line.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(LineFormatter(scrub))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

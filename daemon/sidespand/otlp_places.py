@@ -48,7 +48,7 @@ class Visitor(Protocol):
         ...
 
     def body(self, log: Any) -> None:
-        """Look at the body of a log record."""
+        """Look at the body of a log record; its attributes come next."""
         ...
 
 
@@ -94,10 +94,10 @@ def _walk_logs(request: Any, visitor: Visitor) -> None:
             _see(see, scope_logs.scope, Surface.SCOPE)
             for log in scope_logs.log_records:
                 carries_content = is_content_event(log.event_name)
-                see(log.attributes, log, Surface.LOG, carries_content=carries_content)
-                visitor.text(log, "event_name", is_content=False)
                 if log.HasField("body"):
                     visitor.body(log)
+                see(log.attributes, log, Surface.LOG, carries_content=carries_content)
+                visitor.text(log, "event_name", is_content=False)
 
 
 def _walk_metrics(request: Any, visitor: Visitor) -> None:

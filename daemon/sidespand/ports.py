@@ -37,8 +37,9 @@ class Admission(Protocol):
                 ``body``.
 
         Returns:
-            At most one content. Its payload is ``body`` itself when every item is good, else the
-            good rest serialised anew. Nothing to store is not an error.
+            One content for all items, unless some go to sinks of their own. Its payload is ``body``
+            itself when every item is good, else the good rest serialised anew. Nothing to store is
+            not an error.
 
         Raises:
             InvalidRequest: The body does not parse, or every item in it is bad. Not retryable.
@@ -175,6 +176,19 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Let go; nothing is delivered afterwards."""
+        ...
+
+
+@runtime_checkable
+class PerKind(Protocol):
+    """A sink whose other side keeps each kind of record for itself.
+
+    One delivery holds records of one kind, and the order is kept within each kind.
+    """
+
+    @property
+    def one_kind(self) -> bool:
+        """Always true."""
         ...
 
 

@@ -119,6 +119,11 @@ class Telemetry:
             "How far the HLC of the newest record was ahead of its wall clock.",
             registry=registry,
         )
+        self.failing_anchors = Gauge(
+            "sidespan_journal_failing_anchors",
+            "Anchors that could not be written last time; a rollback may go unnoticed.",
+            registry=registry,
+        )
         self.checkpoints = Counter(
             "sidespan_journal_checkpoints", "Checkpoints that are durable.", registry=registry
         )
@@ -171,7 +176,43 @@ class Telemetry:
         self.sink_rejected = _sink_gauge(
             registry,
             "rejected_items",
-            "Items that the sink refused for good, since the worker started.",
+            "Items that the sink refused for good, now among its dead letters, since the worker"
+            " started.",
+        )
+        self.sink_dropped = _sink_gauge(
+            registry,
+            "dropped_items",
+            "Rejected items whose bytes found no room among the dead letters, since the worker"
+            " started.",
+        )
+        self.sink_failures = _sink_gauge(
+            registry, "failures", "Tries in a row that have failed; 0 for a sink that is well."
+        )
+        self.sink_oldest_age = _sink_gauge(
+            registry,
+            "oldest_age_seconds",
+            "Age of the oldest record that is being delivered; 0 without one.",
+        )
+        self.sink_dead_letters = _sink_gauge(
+            registry, "dead_letter_bytes", "What the sink's dead letters take on disk."
+        )
+        self.sink_withheld = _sink_gauge(
+            registry,
+            "withheld_items",
+            "Items that the sink's policy keeps from it, or that name other sinks, since the worker"
+            " started.",
+        )
+        self.sink_changed = _sink_gauge(
+            registry,
+            "changed_values",
+            "Values left out, replaced or scrubbed on the way to the sink, since the worker"
+            " started.",
+        )
+        self.sink_tap_missed = _sink_gauge(
+            registry,
+            "tap_missed_records",
+            "Records that the debug tap could not copy (failed_non_mutating), since the worker"
+            " started.",
         )
         self.sink_retries = _sink_gauge(
             registry, "retries", "Deliveries that had to be tried again, since the worker started."

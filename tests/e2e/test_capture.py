@@ -78,6 +78,7 @@ def test_off_keeps_nothing_and_disturbs_no_caller(tmp_path: Path) -> None:
         with FrameClient(daemon.ingest, doors.TIMEOUT_S) as client:
             assert client.hello(instance_id).last_seq == 1
         assert daemon.terminate() == 0
+    assert daemon.log().count("receivers.capture is off: NOTHING that clients send is kept") == 2
     assert all(one.header.kind.is_control for one in records_of(tmp_path / "data"))
     assert SAID.encode() not in everything_in(daemon)
 
@@ -88,4 +89,4 @@ def test_an_unknown_level_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         daemon.start()
     assert re.search(r'receivers\.capture: expected "full" or "metadata" or "off"', daemon.log())
-    assert not (tmp_path / "data/manifest").exists()
+    assert not (tmp_path / "data").exists()

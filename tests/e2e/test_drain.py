@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,16 @@ def inflight(daemon: Daemon) -> int:
     return int(doors.figure(daemon, "sidespan_journal_inflight_bytes"))
 
 
+def taken(daemon: Daemon) -> float:
+    """Return how many items of spans were accepted or wait for their commit."""
+    # Read in this order nothing counts twice.
+    accepted = [
+        doors.figure(daemon, "sidespan_receiver_accepted_items_total", door=door, signal="spans")
+        for door in ("ingest", "grpc", "http")
+    ]
+    return sum(accepted) + SPANS * inflight(daemon) / len(encoded(SPANS))
+
+
 def delivered(daemon: Daemon) -> list[int]:
     """Return the LSN of every line of the sink."""
     text = (daemon.data / "sinks/archive/spans.jsonl").read_text(encoding="ascii")
@@ -93,7 +104,7 @@ def test_a_stop_answers_what_was_accepted(slow_disk: Daemon, number: signal.Sign
         for call in calls:
             call.start()
         wait_until(
-            lambda: inflight(slow_disk) >= 6 * len(body), STOP_S, "all requests to be under way"
+            lambda: taken(slow_disk) >= SPANS * (3 + len(calls)), STOP_S, "every request to arrive"
         )
 
         os.kill(slow_disk.pid, number)
@@ -119,6 +130,33 @@ def test_a_stop_answers_what_was_accepted(slow_disk: Daemon, number: signal.Sign
     ]
     cursor = json.loads((slow_disk.data / "sinks/archive/cursor.json").read_text("utf-8"))
     assert int(cursor["lsn"]) == records_of(slow_disk.data)[-1].header.last_lsn
+
+
+def test_a_stop_waits_for_a_request_that_has_begun(tmp_path: Path) -> None:
+    """Its rest comes after the signal, and it is stored and answered."""
+    body = encoded(SPANS)
+    head = f"content-type: application/x-protobuf\r\ncontent-length: {len(body)}\r\n"
+    with running(tmp_path) as daemon, socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(STOP_S)
+        client.connect(str(daemon.http))
+        begun = f"POST /v1/traces HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n{head}\r\n"
+        client.sendall(begun.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100")
+        client.sendall(body[:20])
+
+        with FrameClient(daemon.ingest) as other:
+            other.hello(os.urandom(16))
+            os.kill(daemon.pid, signal.SIGTERM)
+            assert other.receive()[0] == CONTROL
+        client.sendall(body[20:])
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+        assert daemon.process is not None
+        assert daemon.process.wait(STOP_S) == 0
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
+    records = [one for one in records_of(daemon.data) if one.header.kind is Kind.SPANS]
+    assert [one.payload for one in records] == [body]
 
 
 def test_an_idle_stop_tells_idle_clients(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests import doors
 from tests.daemon import Daemon, running, wait_until
 from tests.frame_client import FrameClient
 from tests.journals import records_of
-from tests.otlp import encoded, export_request
+from tests.otlp import encoded, export_request, marked
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -48,6 +48,10 @@ def test_http_says_that_it_lives_and_is_ready(daemon: Daemon) -> None:
     """Once doors are open both probes are green."""
     assert get(daemon, "/healthz") == (200, "text/plain; charset=utf-8", "ok\n")
     assert get(daemon, "/readyz?verbose") == (200, "text/plain; charset=utf-8", "ok\n")
+    with contextlib.closing(doors.http_connection(daemon.http)) as connection:
+        connection.request("HEAD", "/readyz")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"")
 
 
 def test_grpc_says_serving_until_the_stop(daemon: Daemon) -> None:
@@ -70,23 +74,28 @@ def test_grpc_says_serving_until_the_stop(daemon: Daemon) -> None:
     assert daemon.terminate() == 0
 
 
+def marks(count: int) -> bytes:
+    """Return a request of marks."""
+    return marked(os.urandom(16), [os.urandom(8) for _ in range(count)])
+
+
 def over_frames(daemon: Daemon) -> int:
     """Send good, empty, repeated, partly bad and bad steps; return the newest LSN."""
     partly = export_request(4)
     partly.resource_spans[0].scope_spans[0].spans[0].span_id = b"short"
     with FrameClient(daemon.ingest) as client:
         client.hello(os.urandom(16))
-        client.records(1, traces=encoded(2), marks=encoded(3))
+        client.records(1, traces=encoded(2), marks=marks(3))
         assert not client.ack(1).duplicate
-        client.records(1, traces=encoded(2), marks=encoded(3))
+        client.records(1, traces=encoded(2), marks=marks(3))
         assert client.ack(1).duplicate
         client.records(2)
         assert client.ack(2).first_lsn == 0
-        client.records(3, traces=b"\xff", marks=encoded())
+        client.records(3, traces=b"\xff", marks=marks(1))
         assert client.nack(3).code == Nack.INVALID
         client.records(9)
         assert client.nack(9).code == Nack.OUT_OF_ORDER
-        client.records(4, traces=partly.SerializeToString(), marks=encoded())
+        client.records(4, traces=partly.SerializeToString(), marks=marks(1))
         ack = client.ack(4)
         assert (ack.rejected_items, ack.last_lsn - ack.first_lsn) == (1, 3)
         return ack.last_lsn

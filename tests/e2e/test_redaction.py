@@ -162,7 +162,7 @@ def test_what_goes_with_it_is_listed_first(tmp_path: Path) -> None:
             sidespan(daemon, "redact", "--query", mine.hex(), "--dry-run", "--json").stdout
         )
     assert other.hex() in told.stdout
-    assert "1 other items" in told.stderr
+    assert "1 other item (+)" in told.stderr
     (record,) = document["records"]
     assert [one["asked_for"] for one in record["items"]] == [True, False]
 

@@ -5,13 +5,15 @@ import os
 import socket
 from pathlib import Path
 
+import msgpack
 import pytest
 
+from sidespand.model import Kind
 from tests import doors
 from tests.collector import collecting
 from tests.daemon import Daemon, running, wait_until
 from tests.frame_client import ACK, FrameClient
-from tests.journals import run
+from tests.journals import records_of, run
 from tests.otlp import encoded
 
 pytestmark = pytest.mark.slow
@@ -109,3 +111,10 @@ def test_the_oldest_is_dropped_by_choice(tmp_path: Path) -> None:
         wait_until(lambda: figure(daemon, "dropped_items_total") > 0, WAIT_S, "a drop")
         assert send(daemon, 5) == 5
         assert "must never got" in daemon.log()
+        assert daemon.terminate() == 0
+    drops = [one for one in records_of(daemon.data) if one.header.kind is Kind.DROP]
+    assert drops
+    for drop in drops:
+        body = msgpack.unpackb(drop.payload or b"")
+        assert body["sinks"] == ["must"]
+        assert body["first_lsn"] <= body["last_lsn"] < drop.header.first_lsn

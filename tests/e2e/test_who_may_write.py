@@ -136,7 +136,6 @@ def test_an_open_port_is_loud(tmp_path: Path) -> None:
     config = "[receivers]\ninsecure_listen = true\n"
     flags = ("--otlp-grpc", "off", "--otlp-http", "0.0.0.0:0")
     with running(tmp_path, flags, config=config) as daemon:
-        assert "ANYBODY who reaches 0.0.0.0:0 may write here" in daemon.log()
         shown = [
             subprocess.run(
                 [sys.executable, "-m", "sidespand", "status", *form, "--data", daemon.data],
@@ -145,6 +144,7 @@ def test_an_open_port_is_loud(tmp_path: Path) -> None:
             for form in ([], ["--json"])
         ]  # fmt: skip
 
+    assert "ANYBODY who reaches 0.0.0.0:0 may write here" in daemon.log()
     assert "INSECURE" in shown[0]
     assert json.loads(shown[1])["insecure_listen"] == ["0.0.0.0:0"]
 

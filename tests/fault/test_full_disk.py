@@ -1,8 +1,5 @@
 """A disk that is really full: senders are told to come back, nothing acked is lost unsaid."""
 
-import contextlib
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +7,9 @@ import pytest
 
 from sidespand.errors import Unavailable
 from sidespand.journal.retention import Retention
-from sidespand.limits import GIB, KIB, MIB
+from sidespand.limits import GIB, MIB
 from sidespand.model import Gap, Kind, Position, Record
-from tests.toolchain import require
+from tests.disks import fill, mounted
 from tests.unit.journal.lives import read_all
 from tests.unit.journal.upkeeping import Kept, controls, kept, payload
 
@@ -25,33 +22,13 @@ REQUESTS_MAX = 200
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """Yield a small disk of its own."""
-    require(os.geteuid() == 0, "root", "run the tests as root to mount a disk")
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0700", "sidespan-test", str(place)],
-        check=True,
-    )
-    try:
-        # Were it not mounted, the test would fill the machine's own disk.
-        assert os.path.ismount(place)
+    with mounted(tmp_path / "disk", DISK_BYTES) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def patient(*, drop_oldest: bool = False) -> Retention:
     """Return a policy that nothing but a full disk makes trim."""
     return Retention(1e9, GIB, 0.0, drop_oldest, frozenset({"archive"}))
-
-
-def fill_disk(path: Path) -> None:
-    """Write until there is no room."""
-    assert os.path.ismount(path.parent)
-    with path.open("wb", 0) as filler, contextlib.suppress(OSError):
-        while True:
-            filler.write(bytes(64 * KIB))
-    assert os.statvfs(path.parent).f_bavail < 64
 
 
 def fill_until_refused(store: Kept, first: int = 0) -> dict[int, int]:
@@ -127,7 +104,7 @@ def test_another_program_fills_the_disk(disk: Path) -> None:
     data_dir = disk / "store"
     with kept(data_dir, retention=patient()) as store:
         acked = dict(enumerate(store.fill(2)))
-        fill_disk(disk / "filler")
+        fill(disk / "filler")
         acked |= fill_until_refused(store, len(acked))
         assert store.life.fatal == []
         store.trim()

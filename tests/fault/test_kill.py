@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sidespand.app import node_key
 from sidespand.limits import CLOCK_STEP_NS_MIN
 from sidespand.model import Kind, Record
+from sidespand.query.receipts import token_of
 from tests.checkpoints import checked
 from tests.daemon import Daemon
 from tests.frame_client import FrameClient
@@ -37,6 +38,7 @@ class Load(threading.Thread):
         self._path = path
         self._instance_id = os.urandom(16)
         self.acked: dict[bytes, int] = {}
+        self.tokens: list[str] = []
         self._unacked: dict[int, list[bytes]] = {}
         self._acked_seq = 0
         self.stopping = threading.Event()
@@ -75,6 +77,7 @@ class Load(threading.Thread):
         for index, span_id in enumerate(self._unacked.pop(seq)):
             self.acked[span_id] = ack.first_lsn + index
         assert ack.last_lsn - ack.first_lsn + 1 == SPANS_PER_REQUEST
+        self.tokens.append(ack.token)
         self._acked_seq = seq
         self.progress += 1
 
@@ -92,9 +95,10 @@ def stepped_daemon(root: Path) -> Daemon:
 def test_kill_9_under_load_loses_nothing_that_was_acked(tmp_path: Path) -> None:
     """Over 50 lives ended by kill -9 every acked span is stored once, where its ack said.
 
-    LSNs are dense and stamps rise although the clock steps by -1 h to +3 s within lives and between
-    them; each step is said; and a clean end is covered by a checkpoint that the node's key vouches
-    for.
+    Its record has the very leaf of which the ack gave the token (N2). LSNs are dense, no
+    incarnation comes twice (N8), and stamps rise although the clock steps by -1 h to +3 s within
+    lives and between them; each step is said; and a clean end is covered by a checkpoint that the
+    node's key vouches for.
     """
     rng = random.Random(20261121)
     daemon = stepped_daemon(tmp_path)
@@ -131,10 +135,12 @@ def test_kill_9_under_load_loses_nothing_that_was_acked(tmp_path: Path) -> None:
     acked = {span_id: lsn for load in loads for span_id, lsn in load.acked.items()}
     assert len(acked) > LIVES * SPANS_PER_REQUEST
     assert {span_id: found.get(span_id) for span_id in acked} == acked
+    given = {one for load in loads for one in load.tokens}
+    assert given <= {token_of(record) for record in records}
 
 
 def assert_sequence(records: list[Record]) -> None:
-    """Fail unless LSNs are dense, stamps rise, and every life is one generation."""
+    """Fail unless LSNs are dense, stamps rise, and every life is one generation of its own."""
     next_lsn = 1
     for index, record in enumerate(records):
         assert record.header.first_lsn == next_lsn
@@ -144,6 +150,8 @@ def assert_sequence(records: list[Record]) -> None:
         assert earlier.header.stamp < later.header.stamp
     generations = [r.header.boot_generation for r in records if r.header.kind is Kind.GEN]
     assert generations == list(range(1, LIVES + 2))
+    bodies = (msgpack.unpackb(r.payload or b"") for r in records if r.header.kind is Kind.GEN)
+    assert len({body["incarnation"] for body in bodies}) == LIVES + 1
 
 
 def assert_steps(records: list[Record]) -> None:

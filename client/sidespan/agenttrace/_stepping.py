@@ -4,10 +4,31 @@ from collections.abc import Callable
 from typing import Any
 
 from sidespan import _span
+from sidespan._current import Inside
 from sidespan._steps import AsyncSteps, Stepping, Steps
 from sidespan._usage import INPUT, OUTPUT, usage
 from sidespan.agenttrace._entry import current_entry
 from sidespan.agenttrace._records import Span
+
+
+class _Inside(Inside):
+    """What is current within, of this module's own spans too."""
+
+    __slots__ = ("_entry", "_entry_outside")
+
+    def __init__(self, entry: Span) -> None:
+        super().__init__(entry.own)
+        self._entry = entry
+        self._entry_outside = current_entry.get()
+
+    def enter(self) -> "_span.Span | None":
+        self._entry_outside = current_entry.get()
+        current_entry.set(self._entry)
+        return super().enter()
+
+    def leave(self, outside: "_span.Span | None") -> None:
+        super().leave(outside)
+        current_entry.set(self._entry_outside)
 
 
 class _SpanStepping(Stepping):
@@ -21,20 +42,11 @@ class _SpanStepping(Stepping):
 
     def __init__(self, span: Span, inner: Any, done: Callable[[Span, Any], None]) -> None:
         super().__init__(span.own, inner)
+        self._inside = _Inside(span)
         self._entry = span
         self._done = done
         self._seen: dict[str, object] = {}
-        self._entry_outside = current_entry.get()
         span.suspend()
-
-    def _enter(self) -> "_span.Span | None":
-        self._entry_outside = current_entry.get()
-        current_entry.set(self._entry)
-        return super()._enter()
-
-    def _leave(self, outside: "_span.Span | None") -> None:
-        super()._leave(outside)
-        current_entry.set(self._entry_outside)
 
     def _observe(self, item: Any) -> Any:
         self._seen |= usage(item)

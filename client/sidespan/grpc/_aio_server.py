@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc.aio
 
+from sidespan._current import Inside
 from sidespan.grpc._rpc import behaviour_of, end_server_span, replaced, server_span
 from sidespan.grpc._server import traced
 
@@ -56,11 +57,15 @@ def _traced_stream(handler: Any, details: grpc.HandlerCallDetails) -> Any:
 
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         opened = server_span(details)
+        inside = Inside(opened)
         responses = inner(request, context)
         try:
             while True:
-                with opened.activate():
+                outside = inside.enter()
+                try:
                     response = await anext(responses, _END)
+                finally:
+                    inside.leave(outside)
                 if response is _END:
                     break
                 yield response
@@ -68,10 +73,19 @@ def _traced_stream(handler: Any, details: grpc.HandlerCallDetails) -> Any:
             end_server_span(opened, context, error)
             raise
         finally:
-            await responses.aclose()
+            await _closed(responses, inside)
         end_server_span(opened, context)
 
     return replaced(handler, stream)
+
+
+async def _closed(responses: Any, inside: Inside) -> None:
+    """Close a handler's generator, with what is current in it."""
+    outside = inside.enter()
+    try:
+        await responses.aclose()
+    finally:
+        inside.leave(outside)
 
 
 _END = object()

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from sidespan._current import Inside
 from sidespan._span import Span
 from sidespan.grpc._rpc import (
     behaviour_of,
@@ -51,13 +52,16 @@ def traced(handler: Any, details: grpc.HandlerCallDetails) -> Any:
 
     def streaming(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         opened = server_span(details)
+        inside = Inside(opened)
+        outside = inside.enter()
         try:
-            with opened.activate():
-                responses = iter(inner(request, context))
+            responses = iter(inner(request, context))
         except BaseException as error:
             end_server_span(opened, context, error)
             raise
-        return _Responses(opened, responses, context)
+        finally:
+            inside.leave(outside)
+        return _Responses(opened, inside, responses, context)
 
     return replaced(handler, streaming if handler.response_streaming else unary)
 
@@ -70,9 +74,14 @@ class _Responses:
     """
 
     def __init__(
-        self, opened: Span, responses: Iterator[Any], context: grpc.ServicerContext
+        self,
+        opened: Span,
+        inside: Inside,
+        responses: Iterator[Any],
+        context: grpc.ServicerContext,
     ) -> None:
         self._span = opened
+        self._inside = inside
         self._responses = responses
         self._context = context
         # When the client goes away nobody asks for the next response. False: it is gone already.
@@ -83,15 +92,17 @@ class _Responses:
         return self
 
     def __next__(self) -> Any:
+        outside = self._inside.enter()
         try:
-            with self._span.activate():
-                return next(self._responses)
+            return next(self._responses)
         except StopIteration:
             end_server_span(self._span, self._context)
             raise
         except BaseException as error:
             end_server_span(self._span, self._context, error)
             raise
+        finally:
+            self._inside.leave(outside)
 
     def _over(self) -> None:
         end_cancelled_server_span(self._span)

@@ -5,17 +5,12 @@ metadata   spans and logs without what people and models said
 off        nothing; callers are told that all is well
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from sidespand.content_keys import is_content_event, is_content_key
+from sidespand.content_keys import is_content_key
 from sidespand.model import Admitted, Content, Kind
+from sidespand.otlp_places import Surface, parse, walk
 from sidespand.ports import Admission
 
 # OTLP counts dropped attributes in 32 bits.
@@ -69,74 +64,45 @@ class NothingAdmission:
 
 
 def _stripped(content: Content) -> tuple[Content, int]:
-    message, strip = _SIGNALS[content.kind]
-    request = message.FromString(content.payload)
-    removed = strip(request)
-    if not removed:
+    request = parse(content.kind, content.payload)
+    stripping = _Stripping()
+    walk(content.kind, request, stripping)
+    if not stripping.removed:
         return content, 0
-    return content._replace(payload=request.SerializeToString(), digest=b""), removed
+    stripped = content._replace(payload=request.SerializeToString(), digest=b"")
+    return stripped, stripping.removed
 
 
-def _strip_spans(request: Any) -> int:
-    removed = 0
-    for resource_spans in request.resource_spans:
-        removed += _counted(resource_spans.resource)
-        for scope_spans in resource_spans.scope_spans:
-            removed += _counted(scope_spans.scope)
-            for span in scope_spans.spans:
-                removed += _counted(span)
-                removed += sum(_counted(one, _judge_of(one.name)) for one in span.events)
-                removed += sum(map(_counted, span.links))
-                if span.status.message:
-                    span.status.message = ""
-                    removed += 1
-    return removed
+class _Stripping:
+    """Leaves out what is content. Implements ``otlp_places.Visitor``."""
 
+    def __init__(self) -> None:
+        self.removed = 0
 
-def _strip_logs(request: Any) -> int:
-    removed = 0
-    for resource_logs in request.resource_logs:
-        removed += _counted(resource_logs.resource)
-        for scope_logs in resource_logs.scope_logs:
-            removed += _counted(scope_logs.scope)
-            for log in scope_logs.log_records:
-                removed += _counted(log, _judge_of(log.event_name))
-                if log.HasField("body"):
-                    log.ClearField("body")
-                    removed += 1
-    return removed
+    def attributes(
+        self, attributes: Any, holder: Any, _surface: Surface, *, carries_content: bool
+    ) -> None:
+        """Leave out those whose keys name content; add them where OTLP counts such."""
+        removed = _prune(attributes, _is_content_in_event if carries_content else is_content_key)
+        if removed and holder is not None:
+            total = holder.dropped_attributes_count + removed
+            holder.dropped_attributes_count = min(total, _COUNT_MAX)
+        self.removed += removed
 
+    def text(self, holder: Any, field: str, *, is_content: bool) -> None:
+        """Empty what is content."""
+        if is_content and getattr(holder, field):
+            holder.ClearField(field)
+            self.removed += 1
 
-def _strip_metrics(request: Any) -> int:
-    removed = 0
-    for resource_metrics in request.resource_metrics:
-        removed += _counted(resource_metrics.resource)
-        for scope_metrics in resource_metrics.scope_metrics:
-            removed += _counted(scope_metrics.scope)
-            for metric in scope_metrics.metrics:
-                removed += _prune(metric.metadata)
-                data = metric.WhichOneof("data")
-                for point in getattr(metric, data).data_points if data else ():
-                    removed += _prune(point.attributes)
-                    for exemplar in getattr(point, "exemplars", ()):
-                        removed += _prune(exemplar.filtered_attributes)
-    return removed
-
-
-def _judge_of(event_name: str) -> Callable[[str], bool]:
-    return _is_content_in_event if is_content_event(event_name) else is_content_key
+    def body(self, log: Any) -> None:
+        """Leave it out."""
+        log.ClearField("body")
+        self.removed += 1
 
 
 def _is_content_in_event(key: str) -> bool:
     return not key.startswith("gen_ai.") or is_content_key(key)
-
-
-def _counted(holder: Any, is_content: Callable[[str], bool] = is_content_key) -> int:
-    removed = _prune(holder.attributes, is_content)
-    if removed:
-        total = holder.dropped_attributes_count + removed
-        holder.dropped_attributes_count = min(total, _COUNT_MAX)
-    return removed
 
 
 def _prune(attributes: Any, is_content: Callable[[str], bool] = is_content_key) -> int:
@@ -157,11 +123,3 @@ def _prune_value(value: Any) -> int:
     if held == "array_value":
         return sum(map(_prune_value, value.array_value.values))
     return 0
-
-
-_SIGNALS: Mapping[Kind, tuple[Any, Callable[[Any], int]]] = {
-    Kind.SPANS: (ExportTraceServiceRequest, _strip_spans),
-    Kind.MARKS: (ExportTraceServiceRequest, _strip_spans),
-    Kind.LOGS: (ExportLogsServiceRequest, _strip_logs),
-    Kind.METRICS: (ExportMetricsServiceRequest, _strip_metrics),
-}

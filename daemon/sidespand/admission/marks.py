@@ -6,7 +6,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from sidespand.limits import OPEN_TEXT_CHARACTERS_MAX
 from sidespand.model import Mark, SpanKey
 
-ENDED = "a mark has no end_time_unix_nano"
+ENDED = "a mark must not have an end_time_unix_nano"
 
 
 def marks_of(request: ExportTraceServiceRequest) -> tuple[Mark, ...]:

@@ -2,6 +2,7 @@
 
     recorder ──▶ worker    position [ordinal, lineage, lsn]        what is durable
                            stop deadline_s                         save and leave
+                           reload true                             read the configuration again
                            answer [id, body, error]                error: [name, message, hint]
     worker ──▶ recorder    ready true                              sinks are running
                            cursors {name: [ordinal, lineage, lsn]} what is delivered, durably
@@ -50,6 +51,13 @@ class SinkFigures:
         retries: Waits after a failure.
         missed_items: LSNs that could not be read from the journal.
         lag_items: LSNs between the sink's cursor and the newest durable one.
+        dropped_items: Those of the rejected ones whose bytes found no room among its dead letters.
+        failures: Tries in a row that have failed; 0 for a sink that is well.
+        oldest_age_ms: Age of the oldest record that is being delivered; 0 without one.
+        dead_letter_bytes: What its dead letters take on disk.
+        withheld_items: The policy keeps them from the sink, or they name other sinks.
+        changed_values: Left out, replaced or scrubbed in what the sink was to get.
+        tap_missed_records: Handed to the sink, and not copied to the debug tap.
     """
 
     delivered_items: int
@@ -57,6 +65,13 @@ class SinkFigures:
     retries: int
     missed_items: int
     lag_items: int
+    dropped_items: int = 0
+    failures: int = 0
+    oldest_age_ms: int = 0
+    dead_letter_bytes: int = 0
+    withheld_items: int = 0
+    changed_values: int = 0
+    tap_missed_records: int = 0
 
 
 class _End(asyncio.Protocol):
@@ -178,6 +193,10 @@ class RecorderEnd(_End):
         """Have the worker deliver what it can within ``deadline_s``, save its cursors and end."""
         self._put("stop", deadline_s, at_once=True)
 
+    def reload(self) -> None:
+        """Have the worker read its configuration again."""
+        self._put("reload", value=True, at_once=True)
+
     def _received(self, key: str, value: Any) -> None:
         if key == "ready":
             self._ready()
@@ -216,6 +235,7 @@ class WorkerEnd(_End):
         advanced: Called with how far the journal may be read, inclusive.
         stopped: Called with the seconds that are left.
         closed: Called once when the recorder is gone.
+        reloading: Called when the configuration is to be read again; by default it is not.
     """
 
     def __init__(
@@ -224,8 +244,10 @@ class WorkerEnd(_End):
         advanced: Callable[[Position], None],
         stopped: Callable[[float], None],
         closed: Callable[[], None],
+        reloading: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(closed)
+        self._reloading = reloading
         self._advanced = advanced
         self._stopped = stopped
         self._gone = False
@@ -283,6 +305,8 @@ class WorkerEnd(_End):
             self._advanced(_position(value))
         elif key == "stop":
             self._stopped(float(value))
+        elif key == "reload":
+            self._reloading()
         elif key == "answer":
             number, body, error = value
             answer = self._waiting.get(int(number))

@@ -143,4 +143,4 @@ class Checkpointer:
         self._telemetry.checkpoint_failures.inc()
         if not self._failing:
             self._failing = True
-            _log.warning("no checkpoint could be made, acknowledgements go on: %s", error)
+            _log.warning("no checkpoint could be made: %s", error)

@@ -1,7 +1,7 @@
 """All doors of a recorder, opened and closed together."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 from sidespand import platform
@@ -29,17 +29,6 @@ from sidespand.receiver.session import IngestConnection
 from sidespand.telemetry import Telemetry
 
 
-@dataclass(slots=True)
-class Readiness:
-    """Whether the recorder can accept durably now."""
-
-    ready: bool = False
-
-    def __call__(self) -> bool:
-        """Tell it to whoever asks."""
-        return self.ready
-
-
 class Doors:
     """Frames, gRPC and HTTP on their sockets and ports.
 
@@ -60,7 +49,7 @@ class Doors:
         telemetry: Telemetry,
         *,
         open_spans: OpenSpanTable,
-        ready: Readiness,
+        ready: Callable[[], bool],
     ) -> None:
         self._config = config
         self._intake = intake
@@ -114,12 +103,12 @@ class Doors:
             raise
 
     async def close(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Take nothing new; answer what was accepted, gRPC within ``grace_s``."""
+        """Take nothing new; answer what was accepted, and what has begun within ``grace_s``."""
         self._ingest_path.discard()
         if self._ingest is not None:
             self._ingest.close()
         self._intake.release()
-        await asyncio.gather(self._sessions.drain(), self._http.close(), self._grpc.close(grace_s))
+        await asyncio.gather(self._sessions.drain(), self._http.close(grace_s), self._grpc.close(grace_s))
 
     async def _open(self) -> list[str]:
         config = self._config

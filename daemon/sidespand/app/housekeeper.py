@@ -61,16 +61,20 @@ class Housekeeper:
         """Do what the worker may not.
 
         Args:
-            verb: ``redact``.
-            body: As ``redaction`` has it.
+            verb: ``redact``, or ``require``.
+            body: As ``redaction`` has it; or ``sinks``, the names of those that are required from
+                now on, and ``names``, those of all.
 
         Returns:
-            The position of the REDACT record: ``ordinal``, ``lineage``, ``lsn``.
+            The position of the REDACT record: ``ordinal``, ``lineage``, ``lsn``; or nothing.
 
         Raises:
             InvalidRequest: It is no such question. Not retryable.
             SidespanError: As ``Upkeep.redact`` says.
         """
+        if verb == "require":
+            self._upkeep.require(frozenset(str(name) for name in body["sinks"]))
+            return {}
         if verb != "redact":
             raise InvalidRequest(f"this recorder does not know how to {verb}")
         try:

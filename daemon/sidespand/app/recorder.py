@@ -1,18 +1,21 @@
 """The recorder process: opens journal, worker and doors, and closes them in reverse."""
 
 import asyncio
+import errno
 import gc
 import logging
+import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import uvloop
 from google.protobuf.internal import api_implementation
 
-from sidespand import __version__, logs, platform
+from sidespand import __version__, logs, platform, scrubbing
 from sidespand.app import node_key
 from sidespand.app.checkpointer import Checkpointer
-from sidespand.app.doors import Doors, Readiness
+from sidespand.app.doors import Doors
 from sidespand.app.housekeeper import Housekeeper
 from sidespand.app.intake import make_intake
 from sidespand.app.notify import notify
@@ -24,11 +27,16 @@ from sidespand.errors import ConfigError
 from sidespand.lock import FileLock
 from sidespand.model import ControlBody, Position
 from sidespand.receiver.credentials import load_keys
+from sidespand.scrubbing import Secrets
 from sidespand.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 _EXIT_OK = 0
 _EXIT_IO = 74
+_LEFT_OUT = {
+    "metadata": "what people and models said is not kept",
+    "off": "NOTHING that clients send is kept",
+}
 
 
 class Recorder:
@@ -39,6 +47,7 @@ class Recorder:
         worker_arguments: What the worker process is started with.
         accept_move: Whether a store that is a copy, or was moved, may go on here.
         clock: Of all stamps; the machine's own by default.
+        secrets: What no sender is told.
 
     Raises:
         SidespanError: A leaf that names what stands in the way; nothing is left open.
@@ -51,12 +60,15 @@ class Recorder:
         *,
         accept_move: bool = False,
         clock: Clock | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._config = config
         self._clock = clock or SystemClock()
         self._telemetry = Telemetry()
-        self._ready = Readiness()
+        self._ready = False
         self.failed = asyncio.Event()
+        # What governed records may name.
+        self._sinks = {sink.name for sink in config.sinks}
         node_signer = node_key.load(
             config.node_key_path, required=config.node_key_file is not None
         )
@@ -82,16 +94,16 @@ class Recorder:
             self._telemetry,
             lambda: self._journal.position,
             cursors=self._housekeeper.note_cursors,
-            asked=self._housekeeper.answer,
+            asked=self._answer,
         )
-        intake = make_intake(config, self._journal, self._telemetry)
+        intake = make_intake(config, self._journal, self._telemetry, secrets, self._sinks)
         self._doors = Doors(
             config,
             keys,
             intake,
             self._telemetry,
             open_spans=self._journal,
-            ready=self._ready,
+            ready=lambda: self._ready and self._journal.accepts,
         )
         self._export_facts()
 
@@ -110,7 +122,7 @@ class Recorder:
             await self._housekeeper.close()
             self._close_journal()
             raise
-        self._ready.ready = True
+        self._ready = True
         head = self._journal.head
         _log.info(
             "sidespan %s recording: node %s, lineage %s, generation %d, next LSN %d",
@@ -127,14 +139,22 @@ class Recorder:
             _log.warning(
                 "receivers.insecure_listen: ANYBODY who reaches %s may write here, unseen", address
             )
+        if self._config.capture in _LEFT_OUT:
+            level = self._config.capture
+            _log.warning("receivers.capture is %s: %s", level, _LEFT_OUT[level])
         if not self._config.sync:
             _log.warning("journal.durability is none: an acknowledgement promises NOTHING")
         notify(f"READY=1\nSTATUS=recording in generation {head.boot_generation}")
 
+    def reload(self) -> None:
+        """Have the worker take up another configuration of its sinks; all else stays as it is."""
+        _log.info("reloading the sinks; other keys are read at the next start")
+        self._worker.reload()
+
     async def stop(self) -> None:
         """Answer what was accepted, have the worker save its cursors, close the store."""
         notify("STOPPING=1")
-        self._ready.ready = False
+        self._ready = False
         try:
             await self._doors.close()
             # While the worker may still read it, so that sinks end where the log does ...
@@ -146,6 +166,14 @@ class Recorder:
         finally:
             self._close_journal()
         _log.info("stopped at LSN %d", self._journal.head.last_lsn)
+
+    async def _answer(self, verb: str, body: ControlBody) -> ControlBody:
+        answer = await self._housekeeper.answer(verb, body)
+        if verb == "require":
+            # In place: admission holds it.
+            self._sinks.clear()
+            self._sinks.update(str(name) for name in body["names"])
+        return answer
 
     def _close_journal(self) -> None:
         self._journal.close()
@@ -165,6 +193,7 @@ class Recorder:
         telemetry.follow(telemetry.boot_generation, lambda: self._journal.head.boot_generation)
         telemetry.follow(telemetry.lineage_ordinal, lambda: self._journal.head.ordinal)
         telemetry.follow(telemetry.hlc_lead, self._hlc_lead_s)
+        telemetry.follow(telemetry.failing_anchors, lambda: self._journal.failing_anchor_count)
         telemetry.follow(telemetry.inflight_bytes, lambda: self._journal.inflight_bytes)
         telemetry.follow(telemetry.open_spans, lambda: self._journal.open_span_count)
         telemetry.follow(telemetry.unwatched_marks, lambda: self._journal.unwatched_mark_count)
@@ -202,23 +231,29 @@ def serve(
             f"protobuf runs its {api_implementation.Type()} backend, which hostile input can stall",
             hint="install protobuf's wheel and unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
         )
-    logs.configure(config.log_level)
+    secrets = scrubbing.load(config.secret_files)
+    logs.configure(config.log_level, secrets.scrub)
     # Every connection is a descriptor, and a journal that finds none left cannot go on.
     platform.raise_file_limit()
     # What start-up allocated stays; the collector need not walk it again.
     gc.freeze()
-    return uvloop.run(_run(config, worker_arguments, accept_move=accept_move, clock=clock))
+    recorder = partial(
+        Recorder, config, worker_arguments, accept_move=accept_move, clock=clock, secrets=secrets
+    )
+    return uvloop.run(_run(recorder))
 
 
-async def _run(
-    config: Config, worker_arguments: Sequence[str], *, accept_move: bool, clock: Clock | None
-) -> int:
+async def _run(make: Callable[[], Recorder]) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    recorder = Recorder(config, worker_arguments, accept_move=accept_move, clock=clock)
+    recorder = make()
     await recorder.start()
+    # Until here it ends the start, as SIGHUP does by default.
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: stopping.set() if _hung_up() else recorder.reload()
+    )
     waits = [loop.create_task(event.wait()) for event in (stopping, recorder.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -227,13 +262,23 @@ async def _run(
     return _EXIT_IO if recorder.failed.is_set() else _EXIT_OK
 
 
+def _hung_up() -> bool:
+    # The kernel sends SIGHUP, too, when the terminal is gone from which we were started.
+    try:
+        os.tcgetpgrp(0)
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
+
+
 def _warn_of_lineage(origin: ControlBody) -> None:
+    seen = origin["anchored_lsn"]
     _log.warning(
-        "a new lineage begins (%s): the one before is left at %s:%d; its anchor was at LSN %d",
+        "a new lineage begins (%s): the one before is left at %s:%d; %s",
         origin["reason"],
         origin["parent_lineage"].hex(),
         origin["parent_lsn"],
-        origin["anchored_lsn"],
+        f"its anchor was at LSN {seen}" if seen else "no anchor knew more of it",
     )
 
 

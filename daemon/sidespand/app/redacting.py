@@ -6,10 +6,13 @@ the command     owns a store that no daemon runs, and does both itself
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sidespand import redaction
+from sidespand.app.carriers import left_behind
 from sidespand.app.channel import WorkerEnd
+from sidespand.app.dead_letters import parse_keys, replay_beside
 from sidespand.errors import InvalidRequest, NotFound
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.retention import has_passed
@@ -28,14 +31,20 @@ class NodeAdmin:
 
     Args:
         reader: The worker's own; used on its event loop alone.
-        carriers: Of its sinks.
+        carriers: Of its sinks; it looks each time.
         channel: To the recorder.
+        places: The directory of the sinks' directories.
     """
 
     def __init__(
-        self, reader: JournalReader, carriers: Sequence[Carrier], channel: WorkerEnd
+        self,
+        reader: JournalReader,
+        carriers: Sequence[Carrier],
+        channel: WorkerEnd,
+        places: Path,
     ) -> None:
         self._reader = reader
+        self._places = places
         self._carriers = carriers
         self._channel = channel
 
@@ -54,20 +63,37 @@ class NodeAdmin:
         told = await redact_in_parts(found, actor, reason, self._ask)
         gone = found.gaps
         erased, pending = [], []
-        for carrier in self._carriers:
-            if carrier.keeps_files:
-                try:
-                    await carrier.erase(gone)
+        for carrier in list(self._carriers):
+            try:
+                # Whatever the sink is, dead letters are files of ours.
+                await carrier.erase(gone)
+                if carrier.keeps_files:
                     erased.append(carrier.name)
-                except OSError:
-                    # It reads of it in the log, and tries until it is done.
-                    pending.append(carrier.name)
+            except OSError:
+                # It reads of it in the log, and tries until it is done.
+                pending.append(carrier.name)
+        names = {carrier.name for carrier in self._carriers}
+        for letters in left_behind(self._places, names):
+            await asyncio.to_thread(letters.erase, gone)
         copies = {
             carrier.name: count_passed(gone, carrier.reached)
             for carrier in self._carriers
             if not carrier.keeps_files
         }
         return answer(found, told, erased=erased, copies=copies, pending=pending)
+
+    async def replay(self, sink: str, letters: Any) -> dict[str, Any]:
+        """Deliver dead letters of a sink once more; ``app.dead_letters.replay`` has the answer.
+
+        Args:
+            sink: Its name.
+            letters: As ``app.dead_letters.parse_keys`` takes them.
+
+        Raises:
+            NotFound: There is no such sink.
+            InvalidRequest: ``letters`` are none.
+        """
+        return await replay_beside(self._carriers, sink, parse_keys(letters))
 
     async def _ask(self, actor: str, reason: str, targets: Sequence[Target]) -> Position:
         said = await self._channel.ask("redact", redaction.body(actor, reason, targets))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sidespand.app.carriers import left_behind
 from sidespand.app.housekeeper import retention_of
 from sidespand.app.opening import node_identity, open_journal
 from sidespand.app.redacting import Found, answer, count_passed, find, redact_in_parts
@@ -16,6 +17,8 @@ from sidespand.model import Position
 from sidespand.ports import Erasable
 from sidespand.sinks import registry
 from sidespand.sinks.cursor import CursorFile
+from sidespand.sinks.dead_letters import DeadLetters
+from sidespand.sinks.tap import Tap
 
 
 async def redact_alone(
@@ -69,6 +72,7 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
             continue
         sink = registry.build(plan, place, lambda _lineage, _generation: {})
         try:
+            DeadLetters(place).erase(gone)
             if isinstance(sink, Erasable):
                 await sink.erase(gone)
                 erased.append(plan.name)
@@ -76,4 +80,12 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
                 copies[plan.name] = count_passed(gone, CursorFile(place / "cursor.json").load())
         finally:
             await sink.close()
+    for letters in left_behind(places, {sink.name for sink in config.sinks}):
+        letters.erase(gone)
+    if config.tap_path is not None:
+        tap = Tap(config.tap_path)
+        try:
+            await tap.erase(gone)
+        finally:
+            await tap.close()
     return answer(found, told, erased=erased, copies=copies, pending=[])

@@ -63,6 +63,11 @@ class WorkerSupervisor:
         if self._channel is not None:
             self._channel.advance(newest)
 
+    def reload(self) -> None:
+        """Have the worker read its configuration again; one that starts does so anyway."""
+        if self._channel is not None:
+            self._channel.reload()
+
     async def stop(self) -> None:
         """Have the worker deliver what it can and save its cursors; kill it when it is late."""
         self._stopping = True
@@ -153,3 +158,10 @@ class WorkerSupervisor:
             telemetry.sink_retries.labels(name).set(each.retries)
             telemetry.sink_missed.labels(name).set(each.missed_items)
             telemetry.sink_lag.labels(name).set(each.lag_items)
+            telemetry.sink_dropped.labels(name).set(each.dropped_items)
+            telemetry.sink_failures.labels(name).set(each.failures)
+            telemetry.sink_oldest_age.labels(name).set(each.oldest_age_ms / 1000)
+            telemetry.sink_dead_letters.labels(name).set(each.dead_letter_bytes)
+            telemetry.sink_withheld.labels(name).set(each.withheld_items)
+            telemetry.sink_changed.labels(name).set(each.changed_values)
+            telemetry.sink_tap_missed.labels(name).set(each.tap_missed_records)

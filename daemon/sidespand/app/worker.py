@@ -9,30 +9,32 @@ import asyncio
 import contextlib
 import functools
 import logging
-import random
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvloop
 
-from sidespand import logs
+from sidespand import logs, scrubbing
+from sidespand.app.carriers import Carriers
 from sidespand.app.channel import SinkFigures, WorkerEnd
 from sidespand.app.redacting import NodeAdmin
+from sidespand.app.reloading import Reloader
 from sidespand.config import Config, load
 from sidespand.errors import ConfigError, SidespanError
-from sidespand.journal.layout import Layout
 from sidespand.journal.reader import JournalReader
 from sidespand.limits import SINK_FIGURES_S
 from sidespand.lock import FileLock
 from sidespand.model import Position
 from sidespand.receiver.listener import Ownership, UnixPath
+from sidespand.scrubbing import Secrets
 from sidespand.sinks import registry
 from sidespand.sinks.carrier import Carrier
-from sidespand.sinks.cursor import CursorFile
 from sidespand.sinks.registry import Plan
 from sidespand.sinks.runner import Runner
+from sidespand.sinks.tap import Tap
 from sidespand.web.app import make_app
 from sidespand.web.server import ApiServer
 
@@ -49,19 +51,35 @@ class Worker:
     Args:
         config: Checked.
         plans: Its sinks.
+        secrets: What goes nowhere.
+        read: Returns the configuration as it is by then.
 
     Raises:
         SidespanError: There is no store to read, or a sink cannot be made.
     """
 
-    def __init__(self, config: Config, plans: Sequence[Plan]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plans: Sequence[Plan],
+        secrets: Secrets,
+        read: Callable[[], Config],
+    ) -> None:
         self._reader = JournalReader(config.data_dir)
-        sinks_dir = Layout(config.data_dir).sinks_dir
-        self._runner = Runner([self._carrier(sinks_dir / plan.name, plan) for plan in plans])
+        self._plans = plans
+        self._carriers = Carriers(config, self._reader, secrets)
+        self._runner = Runner([self._carriers.make(plan) for plan in plans])
+        self._reloader = Reloader(read, plans, self._carriers, self._runner)
+        self._reloading: asyncio.Task[None] | None = None
         self._channel = WorkerEnd(
-            advanced=self._runner.advance, stopped=self._end, closed=lambda: self._end(0.0)
+            advanced=self._runner.advance,
+            stopped=self._end,
+            closed=lambda: self._end(0.0),
+            reloading=self._reload,
         )
-        admin = NodeAdmin(self._reader, self._runner.carriers, self._channel)
+        admin = NodeAdmin(
+            self._reader, self._runner.carriers, self._channel, self._carriers.places
+        )
         # Whoever may connect may redact: its owner alone.
         self._api_path = UnixPath(config.runtime_dir / "api.sock", Ownership(mode=0o600))
         self._api = ApiServer(make_app(admin, _HOSTS), self._listeners())
@@ -75,7 +93,7 @@ class Worker:
         self._runner.start()
         self._api.start()
         self._channel.ready()
-        names = [carrier.name for carrier in self._runner.carriers]
+        names = [f"{plan.name} ({plan.capture})" for plan in self._plans]
         _log.info("delivering to %s", ", ".join(names) or "no sink: none is configured")
         while not self._ended.is_set():
             self._report()
@@ -83,8 +101,11 @@ class Worker:
                 async with asyncio.timeout(SINK_FIGURES_S):
                     await self._ended.wait()
         self._api_path.discard()
+        if self._reloading is not None:
+            await self._reloading
         await self._api.close()
         await self._runner.stop(self._grace_s)
+        await self._carriers.close()
         self._report()
         self._channel.close()
         self._reader.close()
@@ -103,27 +124,44 @@ class Worker:
             self._grace_s = grace_s
             self._ended.set()
 
+    def _reload(self) -> None:
+        # One at a time: the next one reads what is there by then.
+        loop = asyncio.get_running_loop()
+        self._reloading = loop.create_task(self._reload_after(self._reloading))
+
+    async def _reload_after(self, other: asyncio.Task[None] | None) -> None:
+        if other is not None:
+            await other
+        required = await self._reloader.reload()
+        if required is None:
+            return
+        try:
+            body = {"sinks": required, "names": self._reloader.names}
+            await self._channel.ask("require", body)
+        except SidespanError as error:
+            _log.warning("the journal still waits for the sinks required before: %s", error)
+
     def _report(self) -> None:
         cursors = self._runner.cursors()
-        figures = {carrier.name: _figures(carrier) for carrier in self._runner.carriers}
+        tap = self._carriers.tap
+        figures = {carrier.name: _figures(carrier, tap) for carrier in self._runner.carriers}
         if cursors != self._told[0]:
             self._channel.report_cursors(cursors)
         if figures != self._told[1]:
             self._channel.report_figures(figures)
         self._told = (cursors, figures)
 
-    def _carrier(self, place: Path, plan: Plan) -> Carrier:
-        sink = registry.build(plan, place, functools.cache(self._reader.generation))
-        cursor = CursorFile(place / "cursor.json")
-        return Carrier(plan.name, sink, self._reader, cursor, uniform=random.uniform)
 
-
-async def run_worker(config: Config, channel_fd: int) -> int:
+async def run_worker(
+    config: Config, channel_fd: int, secrets: Secrets, read: Callable[[], Config]
+) -> int:
     """Run a worker on the recorder's channel; return the process's exit status.
 
     Args:
         config: Checked.
         channel_fd: The worker's end of a connected socketpair; it is closed at the end.
+        secrets: What goes nowhere.
+        read: Returns the configuration as it is by then.
 
     Raises:
         ConfigError: A sink cannot be used. Nothing was delivered.
@@ -137,7 +175,7 @@ async def run_worker(config: Config, channel_fd: int) -> int:
     try:
         with socket.socket(fileno=channel_fd) as sock:
             sock.set_inheritable(False)
-            await Worker(config, plans).run(sock)
+            await Worker(config, plans, secrets, read).run(sock)
     finally:
         lock.release()
     return _EXIT_OK
@@ -160,16 +198,19 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     logs.configure("info")
     given = {"data_dir": args.data, "runtime_dir": args.run}
+    flags = {path: flag for path, flag in given.items() if flag is not None}
+    read = functools.partial(load, args.config, flags)
     try:
-        config = load(args.config, {path: flag for path, flag in given.items() if flag is not None})
-        logs.configure(config.log_level)
-        return uvloop.run(run_worker(config, args.channel_fd))
+        config = read()
+        secrets = scrubbing.load(config.secret_files)
+        logs.configure(config.log_level, secrets.scrub)
+        return uvloop.run(run_worker(config, args.channel_fd, secrets, read))
     except SidespanError as error:
         _log.error("%s%s", error, f" ({error.hint})" if error.hint else "")
         return _EXIT_ERROR
 
 
-def _figures(carrier: Carrier) -> SinkFigures:
+def _figures(carrier: Carrier, tap: Tap | None) -> SinkFigures:
     counted = carrier.figures
     return SinkFigures(
         delivered_items=counted.delivered_items,
@@ -177,4 +218,11 @@ def _figures(carrier: Carrier) -> SinkFigures:
         retries=counted.retries,
         missed_items=counted.missed_items,
         lag_items=carrier.lag_items,
+        dropped_items=counted.dropped_items,
+        failures=carrier.failures,
+        oldest_age_ms=int(carrier.oldest_age_s(time.time_ns()) * 1000),
+        dead_letter_bytes=carrier.dead_letters.size_bytes,
+        withheld_items=counted.withheld_items,
+        changed_values=counted.changed_values,
+        tap_missed_records=tap.missed_records[carrier.name] if tap is not None else 0,
     )

@@ -32,6 +32,10 @@ class Fault(StrEnum):
     STORE_DAMAGED = "store-damaged"
     READER_DIED = "reader-died"
     LINE_DAMAGED = "line-damaged"
+    ARTIFACT_ALTERED = "artifact-altered"
+    ARTIFACT_MISSING = "artifact-missing"
+    RECEIPT_INVALID = "receipt-invalid"
+    RECEIPT_MISSING = "receipt-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Report:
     """The outcome of one check.
 
     Args:
-        subject: ``bundle``, ``store`` or ``lines``.
+        subject: ``bundle``, ``store``, ``lines`` or ``exports``.
         findings: What is wrong; empty when nothing is.
         established: What holds, in sentences.
         not_established: What this check cannot tell, in sentences.

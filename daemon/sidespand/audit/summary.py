@@ -1,6 +1,6 @@
 """What a check of a store establishes, in sentences, and what it cannot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sidespand.audit.lineage import LineageAudit
 from sidespand.audit.report import Report
@@ -20,13 +20,15 @@ def summarise(
     redacted = sum(len(audit.redacted) for audit in lineages.values())
     if not report.findings:
         report.established.append(
-            f"{records} records: checksums, commitments, places, stamps and generations hold"
+            f"{_counted(records, 'record')}: checksums, commitments, places, stamps and generations"
+            " hold"
         )
         for audit in lineages.values():
             report.established += _of_tree(audit, pinned)
     if redacted:
         report.not_established.append(
-            f"what the {redacted} redacted records held: only their commitments are left"
+            f"what the {_counted(redacted, 'redacted record')} held: commitments are all that is"
+            " left"
         )
     for audit in lineages.values():
         report.not_established += _limits(audit, pinned)
@@ -50,23 +52,29 @@ def _of_tree(audit: LineageAudit, pinned: Verifier | None) -> list[str]:
     name = audit.lineage.hex()
     found = []
     if figures.signed is not None:
-        rooted = "all" if figures.rooted == figures.checkpoints else str(figures.rooted)
+        whole = figures.rooted == figures.checkpoints
         found.append(
-            f"{name}: the signatures of {figures.checkpoints} checkpoints hold, and the records"
-            f" make the roots of {rooted} of them; the last one signs the first"
-            f" {figures.covered} of {audit.record_count} records"
+            f"{name}: {_counted(figures.checkpoints, 'checkpoint')} soundly signed; the records"
+            f" make {'every root' if whole else f'{figures.rooted} of the roots'}; the last one"
+            f" signs the first {figures.covered} of {audit.record_count} records"
         )
     if figures.certified:
-        found.append(
-            f"{name}: {_key_name(audit, pinned)} certified generations"
-            f" {', '.join(map(str, sorted(figures.certified)))}"
-        )
+        found.append(f"{name}: {_key_name(audit, pinned)} certified {_named(figures.certified)}")
     found += [
         f"{name}: the checkpoint of {size} records that was kept elsewhere is of this log"
         for size, met in sorted(audit.kept_met.items())
         if met
     ]
     return found
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _named(generations: Iterable[int]) -> str:
+    numbers = [str(one) for one in sorted(generations)]
+    return f"generation{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
 def _key_name(audit: LineageAudit, pinned: Verifier | None) -> str:
@@ -94,8 +102,8 @@ def _limits(audit: LineageAudit, pinned: Verifier | None) -> list[str]:
     uncertified = [one for one in figures.generations if one not in figures.certified]
     if pinned is not None and uncertified and figures.certified:
         found.append(
-            f"{name}: generations {', '.join(map(str, uncertified))} began before the node had its"
-            " key; only later checkpoints vouch for them"
+            f"{name}: {_named(uncertified)} began before the node had its key; only later"
+            " checkpoints vouch for them"
         )
     return found
 

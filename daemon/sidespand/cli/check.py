@@ -56,6 +56,6 @@ def _well_formed_sinks(path: Path) -> Iterator[SinkConfig]:
     tables = tree.get("sinks")
     for name, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict) and isinstance(table.get("type"), str):
-            common = ("type", "required")
+            common = ("type", "required", "capture")
             options = {key: value for key, value in table.items() if key not in common}
             yield SinkConfig(name, table["type"], options)

@@ -33,6 +33,9 @@ _SINKS = """\
 #type = "jsonl"
 # Nothing is trimmed before it has passed this sink; see journal.on_full.
 #required = true
+# What it gets: "off", "metadata", "redacted" or "full". What leaves the node is redacted unless
+# told otherwise: every type but a jsonl without a path.
+#capture = "full"
 
 #[sinks.collector]
 #type = "otlp"

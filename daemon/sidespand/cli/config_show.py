@@ -50,6 +50,8 @@ def _values(settings: Config) -> Iterator[tuple[str, Any]]:
                 yield f"receivers.tenants.{tenant.name}.{name}", _plain(value)
     for sink in settings.sinks:
         yield f"sinks.{sink.name}.type", sink.type
+        if sink.capture is not None:
+            yield f"sinks.{sink.name}.capture", str(sink.capture)
         for name, value in _redacted(sink.options).items():
             yield f"sinks.{sink.name}.{name}", value
 

@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     variables = _variables(settings, args.door)
     if args.tenant is not None:
         variables["OTEL_EXPORTER_OTLP_HEADERS"] = _authorization(settings, args.tenant)
-    if args.door != "socket":
+    if args.door == "socket":
+        _note_what_the_socket_asks(settings, variables)
+    else:
         _note_what_is_missing(settings, variables)
     if not Path(variables["SIDESPAN_SOCKET"]).exists():
         print_note(f"no daemon has its sockets in {settings.runtime_dir} now; `sidespan serve`")
@@ -102,6 +104,15 @@ def _signed_itself(certificate: Path) -> bool:
     except (OSError, ValueError):
         return False
     return loaded.issuer == loaded.subject
+
+
+def _note_what_the_socket_asks(settings: Config, variables: Mapping[str, str]) -> None:
+    listed = any(tenant.uids or tenant.gids for tenant in settings.tenants)
+    if listed and "OTEL_EXPORTER_OTLP_HEADERS" not in variables:
+        print_note(
+            "users are listed, so gRPC on a socket asks for a token: --tenant NAME adds it; "
+            "SIDESPAN_SOCKET needs none"
+        )
 
 
 def _note_what_is_missing(settings: Config, variables: Mapping[str, str]) -> None:

@@ -49,6 +49,12 @@ def _at(reader: "JournalReader", lineage: bytes, lsn: int) -> "Place":
         raise NotFound(
             f"the store has no lineage {lineage.hex()}", hint="`sidespan lineage` lists them"
         )
+    tail = reader.tail()
+    if tail is not None and tail.lineage == lineage and lsn > tail.lsn:
+        raise NotFound(
+            f"nothing is recorded at {where}: the log ends at LSN {tail.lsn}",
+            hint="`sidespan lineage` lists the LSNs of each generation",
+        )
     for entry in reader.read(position._replace(lsn=lsn - 1), position):
         if isinstance(entry, Gap):
             if entry.first <= lsn <= entry.last:

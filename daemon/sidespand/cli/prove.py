@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
         if coverage.signed is None:
             raise NotFound(
                 f"nothing proves {position} yet: {coverage.reason}",
-                hint="the running daemon signs within a second of a record; `sidespan verify`"
-                " lists what is not covered",
+                hint="a running daemon signs within a second of a record, and the next one what"
+                " this one left; `sidespan verify` lists what is not covered",
             )
         value = reader.value(position.lineage, position.lsn)
         assert value is not None

@@ -134,6 +134,8 @@ def _producer(reader: "JournalReader", record: "Record") -> "ControlBody | None"
 
 
 def _fields(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from sidespand.model import Kind
+
     identity, record, producer = document["identity"], document["record"], document["producer"]
     if document["span_id"] is not None:
         yield "span", document["span_id"]
@@ -162,7 +164,8 @@ def _fields(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "redacted by", f"{told['actor']} at {told['time_ns']} ns: {told['reason']}"
     yield "covered", _covered(document)
     if producer is None:
-        yield "producer", "unknown"
+        by_itself = Kind[document["kind"].upper()].is_control
+        yield "producer", "the recorder itself" if by_itself else "unknown"
     else:
         facts = ("door", "uid", "pid", "address", "tenant", "instance_id", "seq")
         known = [f"{fact} {producer[fact]}" for fact in facts if producer[fact] is not None]

@@ -171,7 +171,8 @@ def _print_doomed(doomed: "Sequence[Doomed]", wanted: "Sequence[Wanted]") -> Non
         if len(one.items) > _SHOWN_ITEMS_MAX:
             print(f"    and {len(one.items) - _SHOWN_ITEMS_MAX} more")
     if others:
-        print_note(f"{others} other items (+) go with them: they came in the same requests")
+        what = "1 other item" if others == 1 else f"{others} other items"
+        print_note(f"what came in the same requests goes along: {what} (+)")
 
 
 def _print_outcome(outcome: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """``sidespan show``: one trace as a tree, each span with its stamp."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sidespand.cli import arguments, exits, gone, store, units
+from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
 from sidespand.errors import NotFound
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id", metavar="ID|last", help="a trace or span id, or a unique prefix of 6 digits or more"
     )
+    parser.add_argument("--md", action="store_true", help="print Markdown")
     arguments.add_utc(parser)
     arguments.add_all(parser)
 
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from sidespand.query.traces import assemble
     from sidespand.query.walk import Walk
 
+    if args.json and args.md:
+        raise UsageError("--json and --md are two forms of one answer", hint="give one of them")
     with store.opened(args) as opened:
         quiet_bytes = None if args.all else FIND_QUIET_BYTES
         redactions = Redactions()
@@ -62,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
             document["redacted"] = [redaction_document(*one) for one in redacted]
             document["scan"] = walk_document(collecting, truncated=found.truncated)
             print_json(document)
+        elif found.spans and args.md:
+            from sidespand.cli.markdown import render
+
+            print("\n".join(render(trace_id, tree, time.time_ns())))
         elif found.spans:
             _print(trace_id, tree, opened.node_ref, utc=args.utc)
         else:

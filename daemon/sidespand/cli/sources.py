@@ -76,12 +76,11 @@ def _why(reason: str) -> str:
 
 def _add_store(gathering: "Gathering", path: Path, *, everything: bool) -> None:
     from sidespand.journal.reader import JournalReader
-    from sidespand.limits import EVIDENCE_ITEMS_MAX
     from sidespand.query.evidence import entries
 
     reader = JournalReader(path)
     try:
-        gathering.add(entries(reader, None if everything else EVIDENCE_ITEMS_MAX))
+        gathering.add(entries(reader, () if everything else reader.ends()))
     finally:
         reader.close()
 

@@ -1,36 +1,19 @@
 """Text for a terminal: nothing that a span holds can move the cursor, hide or reorder a line."""
 
 import os
-import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
 
-from sidespand.limits import TEXT_CHARACTERS_MAX
+from sidespand.plain import ELLIPSIS, safe
 
-# C0, DEL and C1; marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX 9);
-# line and paragraph separators; byte order marks, tags and unpaired surrogates.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f\ud800-\udfff]"
-)
-_ELLIPSIS = "…"
+__all__ = ["Screen", "fit", "safe", "table", "width"]
+
 _WIDE = ("W", "F")
 _ZERO_WIDTH = ("Mn", "Me", "Cf")
 _GAP = "  "
 _FLEXIBLE_COLUMNS_MIN = 24
-
-
-def safe(text: str, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
-    r"""Return ``text`` cut to a length, with unsafe characters as ``\n`` or ``\u202e``."""
-    if len(text) > characters_max:
-        text = text[: characters_max - 1] + _ELLIPSIS
-    return _UNSAFE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def width(text: str) -> int:
@@ -52,7 +35,7 @@ def fit(text: str, columns: int) -> str:
         if room < 0:
             break
         kept += character
-    return kept + _ELLIPSIS + " " * (columns - 1 - width(kept))
+    return kept + ELLIPSIS + " " * (columns - 1 - width(kept))
 
 
 def table(rows: Sequence[Sequence[str]], flexible: int, columns: int | None) -> list[str]:

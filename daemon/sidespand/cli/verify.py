@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sidespand.cli import exits, pinned, store
 from sidespand.cli.output import print_fields, print_json
 from sidespand.cli.text import safe
-from sidespand.errors import NotFound, SidespanError
+from sidespand.errors import NotFound
 from sidespand.limits import BUNDLE_BYTES_MAX, NOTE_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -25,17 +25,14 @@ if TYPE_CHECKING:
 _LINE_CHARACTERS_MAX = 1000
 
 
-class CheckFailed(SidespanError):
-    """The child that reads the store could not do it."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "path",
         metavar="PATH",
         nargs="?",
-        help="a data directory, a proof bundle or a file of a jsonl sink; default: the store",
+        help="a data directory, a proof bundle, a file of a jsonl sink or a directory of an"
+        " aitrace_file sink; default: the store",
     )
     parser.add_argument("--data", metavar="DIR", help="the store; default: data_dir of the config")
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
@@ -55,10 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Say what is wrong, what was established and what was not; 1 when something is wrong."""
     path = store.data_dir(args) if args.path is None else Path(args.path).expanduser()
-    if path.is_dir():
+    if args.path is not None and path.is_dir() and _holds_exports(path):
+        from sidespand.audit import exports, report
+
+        document = report.document(exports.verify(path))
+    elif path.is_dir():
         if args.child:
             return _read_store(path, pinned.key(args), args.checkpoint)
-        document = _ask_child(path, args)
+        # Told here, before a process is made for it.
+        pinned.key(args)
+        answer = _ask_child(path, args)
+        if isinstance(answer, int):
+            return answer
+        document = answer
     elif path.is_file():
         from sidespand.audit import report
 
@@ -71,6 +77,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(document)
     return exits.OK if document["ok"] else exits.WRONG
+
+
+def _holds_exports(path: Path) -> bool:
+    from sidespand.audit import exports
+    from sidespand.journal.layout import Layout
+
+    return not Layout(path).manifest_path.exists() and exports.looks_like(path)
 
 
 def _check_file(path: Path, key: "Verifier | None") -> "Report":
@@ -100,7 +113,8 @@ def _read_store(path: Path, key: "Verifier | None", kept: list[Path]) -> int:
     return exits.OK if found["ok"] else exits.WRONG
 
 
-def _ask_child(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+def _ask_child(path: Path, args: argparse.Namespace) -> dict[str, Any] | int:
+    # The child's report; or its status, when it could not begin and has said why.
     command = [sys.executable, "-m", "sidespand", "verify", "--child", str(path)]
     if args.path is None:
         command[-1:] = [
@@ -122,7 +136,7 @@ def _ask_child(path: Path, args: argparse.Namespace) -> dict[str, Any]:
     if found is not None:
         return found
     if child.returncode >= 0:
-        raise CheckFailed(f"{path} was not checked", hint="the reason stands above")
+        return child.returncode
     return _death(reading, signal.Signals(-child.returncode).name)
 
 

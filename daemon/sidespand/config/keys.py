@@ -240,6 +240,13 @@ KEYS: tuple[Key, ...] = (
     Key("evidence.node_key_file", "node_key_file", values.absolute_path, lambda _: None,
         '[evidence]\nnode_key_file = "/var/lib/sidespan/node.key"',
         "The node's key, which `sidespan keys init` makes; by default node.key in data_dir."),
+    Key("secrets.files", "secret_files", values.absolute_paths, lambda _: (),
+        '[secrets]\nfiles = ["/etc/sidespan/secrets/provider"]',
+        "Files of secrets, one a line, that others may not read: what stands in them is taken out "
+        "of all that sinks deliver, of logs and of answers."),
+    Key("tap.path", "tap_path", values.absolute_path, lambda _: None,
+        '[tap]\npath = "/var/lib/sidespan/tap.jsonl"',
+        "A file that gets a copy of each record as it was handed to a sink, for debugging."),
     Key("log.level", "log_level", values.one_of("debug", "info", "warning", "error"),
         lambda _: "info", '[log]\nlevel = "info"', "The least severe message that is logged."),
 )  # fmt: skip

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sidespand.config.keys import KEYS, Environment
-from sidespand.config.model import Config, SinkConfig
+from sidespand.config.model import Capture, Config, SinkConfig
 from sidespand.config.tenants import exposure_faults, read_tenants
 from sidespand.errors import ConfigError
-from sidespand.limits import RETENTION_SEGMENTS_MIN, SOCKET_PATH_BYTES_MAX
+from sidespand.limits import RETENTION_SEGMENTS_MIN, SINKS_MAX, SOCKET_PATH_BYTES_MAX
 
 _SHOWN_CHARACTERS_MAX = 80
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -63,7 +63,7 @@ def load(
         where = f"{source}: " if source is not None else ""
         raise ConfigError(
             where + "\n".join(faults),
-            hint="`sidespan config init` prints every key with its default",
+            hint="`sidespan config init -` prints every key with its default",
         )
     return Config(source=source, sinks=sinks, tenants=tenants, **fields)
 
@@ -88,7 +88,9 @@ def _fields(
         try:
             fields[key.field] = key.parse(value)
         except ValueError as error:
-            faults.append(f"{origin}: {error}, got {_shown(value)}")
+            # Whoever writes a secret where its file belongs does not find it in a log.
+            got = "" if key.path.startswith("secrets.") else f", got {_shown(value)}"
+            faults.append(f"{origin}: {error}{got}")
     return fields
 
 
@@ -118,7 +120,8 @@ def _reject_unknown(given: Mapping[str, Any], faults: list[str]) -> None:
     known = [key.path for key in KEYS]
     for path in given:
         if path not in known:
-            near = difflib.get_close_matches(path, known, 1)
+            elsewhere = [key for key in known if key.endswith(f".{path.rpartition('.')[2]}")]
+            near = difflib.get_close_matches(path, known, 1) or elsewhere
             meant = f", did you mean {near[0]}?" if near else ""
             faults.append(f"{path}: unknown key{meant}")
 
@@ -132,6 +135,9 @@ def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
     found: list[SinkConfig] = []
     if not isinstance(tables, dict):
         faults.append("sinks: expected tables such as [sinks.archive]")
+        return ()
+    if len(tables) > SINKS_MAX:
+        faults.append(f"sinks: more than {SINKS_MAX}")
         return ()
     for name, table in tables.items():
         path = f"sinks.{name}"
@@ -149,7 +155,13 @@ def _sink(name: str, table: Mapping[str, Any], faults: list[str]) -> SinkConfig:
     required = options.pop("required", False)
     if not isinstance(required, bool):
         faults.append(f"sinks.{name}.required: expected true or false, got {_shown(required)}")
-    return SinkConfig(name, options.pop("type"), options, required is True)
+    capture = options.pop("capture", None)
+    if capture is not None and capture not in tuple(Capture):
+        levels = " or ".join(f'"{level}"' for level in Capture)
+        faults.append(f"sinks.{name}.capture: expected {levels}, got {_shown(capture)}")
+        capture = None
+    level = Capture(capture) if capture is not None else None
+    return SinkConfig(name, options.pop("type"), options, required is True, level)
 
 
 def _check_retention(fields: Mapping[str, Any], faults: list[str]) -> None:

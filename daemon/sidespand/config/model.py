@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,15 @@ class Address(NamedTuple):
         return ipaddress.ip_address(self.host).is_loopback
 
 
+class Capture(StrEnum):
+    """How much of a record a sink gets; ``docs/persistence.md`` says what each level lets out."""
+
+    OFF = "off"
+    METADATA = "metadata"
+    REDACTED = "redacted"
+    FULL = "full"
+
+
 @dataclass(frozen=True, slots=True)
 class SinkConfig:
     """One ``[sinks.<name>]`` table.
@@ -32,12 +42,14 @@ class SinkConfig:
         type: What kind of sink.
         options: Its other keys, checked by the sink itself.
         required: Nothing is trimmed before it has passed the sink.
+        capture: How much it gets; None for what is usual for its type.
     """
 
     name: str
     type: str
     options: Mapping[str, Any]
     required: bool = False
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,8 @@ class Config:
     anchor_dir_durable: Path | None
     allow_remote: bool
     node_key_file: Path | None
+    secret_files: tuple[Path, ...]
+    tap_path: Path | None
     log_level: str
     sinks: tuple[SinkConfig, ...]
     tenants: tuple[TenantConfig, ...]

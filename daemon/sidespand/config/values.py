@@ -46,6 +46,13 @@ def duration_s(value: Any) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def count(value: Any) -> int:
+    """Return a whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("expected a whole number")
+    return value
+
+
 def fraction(value: Any) -> float:
     """Return a part of a whole, below 1.0: ``0.1`` or ``"10%"``."""
     match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
@@ -72,6 +79,14 @@ def absolute_path(value: Any) -> Path:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:
         raise ValueError("expected a path; that user has no home") from error
+
+
+def absolute_paths(value: Any) -> tuple[Path, ...]:
+    """Return absolute paths: a list, or text with colons between."""
+    paths = value.split(":") if isinstance(value, str) else value
+    if not isinstance(paths, list):
+        raise ValueError('expected a list of paths such as ["/etc/sidespan/secrets/provider"]')
+    return tuple(absolute_path(path) for path in paths)
 
 
 def socket_mode(value: Any) -> int:
@@ -142,6 +157,11 @@ def deployment_ref(value: Any) -> str:
 def cluster_ref(value: Any) -> str:
     """Return the cluster that a node belongs to; characters as ``node_ref``."""
     return _reference(value, "cluster://eu-1")
+
+
+def anchor_ref(value: Any) -> str:
+    """Return what an export is anchored to; characters as ``node_ref``."""
+    return _reference(value, "release://shop/2026-11-21")
 
 
 def listen_address(value: Any) -> Address | None:

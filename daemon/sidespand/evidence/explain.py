@@ -8,6 +8,7 @@ from sidespand.evidence.collection import Evidence, Item
 from sidespand.evidence.relations import Event, Moment, Step, Strength
 from sidespand.evidence.verdict import About, Answer, Verdict
 from sidespand.limits import TRACE_ID_BYTES
+from sidespand.model import Header
 
 _MEANINGS = {
     (Answer.BEFORE, About.COMMIT): "a was committed before b",
@@ -62,12 +63,19 @@ def document(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 
 
 def event_name(evidence: Evidence, event: Event) -> str:
-    """Return an event's name: of a record by its position, of a span by its ids."""
+    """Return an event's name: of a record by the positions of its items, of a span by its ids."""
     if event.moment in (Moment.CONTENT, Moment.COMMIT):
         header = evidence.records[event.subject].header
-        return f"{event.moment} of {header.lineage.hex()}:{header.last_lsn}"
+        return f"{event.moment} of {header.lineage.hex()}:{_lsns(header)}"
     trace_id, span_id = event.subject[:TRACE_ID_BYTES], event.subject[TRACE_ID_BYTES:]
     return f"{event.moment} of span {trace_id.hex()}/{span_id.hex()}"
+
+
+def _lsns(header: Header) -> str:
+    # Who asked for one item of several must find it again in the path.
+    if header.item_count == 1:
+        return str(header.last_lsn)
+    return f"{header.first_lsn}-{header.last_lsn}"
 
 
 def _meaning(verdict: Verdict) -> str:

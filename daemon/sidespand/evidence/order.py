@@ -21,7 +21,7 @@ class Placed:
     Args:
         item: The item.
         strength: Of the evidence that its commit follows that of the item before it; ``none`` when
-            only the display order puts it there, and for the first.
+            only the display order puts it there, for the first, and where one record holds both.
     """
 
     item: Item
@@ -76,7 +76,9 @@ def order(comparer: Comparer, trace_id: bytes) -> Ordering:
 def _strength(comparer: Comparer, before: Item, item: Item) -> Strength:
     # As the comparer would say, without a search where the log's own order is the answer.
     records = before.record, item.record
-    if records[0].leaf == records[1].leaf or comparer.is_cited(*records):
+    if records[0].leaf == records[1].leaf:
+        return Strength.NONE
+    if comparer.is_cited(*records):
         return Strength.CRYPTOGRAPHIC
     forked = any(comparer.evidence.is_forked(record) for record in records)
     if not forked and records[0].header.lineage == records[1].header.lineage:

@@ -176,6 +176,11 @@ class AnchorKeeper:
         if self._directories:
             self._thread.start()
 
+    @property
+    def failing_count(self) -> int:
+        """How many directories did not take the newest anchor; may be read by any thread."""
+        return len(self._failing)
+
     def write(self) -> None:
         """Have the anchors name the head as it is now; what keeps one from it is logged once."""
         head = self._head()

@@ -5,6 +5,7 @@ A segment ends where the next one of its lineage begins, whatever it holds: what
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -112,6 +113,21 @@ class JournalReader:
         """Return the position of the last durable item; None in an empty store."""
         head = self.head()
         return None if head is None else Position(head.ordinal, head.lineage, head.last_lsn)
+
+    def ends(self) -> list[Position]:
+        """Return the last item of each lineage, oldest first, but for ends that are damaged."""
+        found = []
+        for extent in self._extents():
+            segment, following = extent.segment, extent.following
+            if following is not None and following.lineage == segment.lineage:
+                continue
+            with suppress(SegmentDamaged, DamagedRecord):
+                reader = self._reader(extent)
+                row = reader.row(keys.HEAD) if reader is not None else None
+                if row is not None:
+                    head = decode_head(row)
+                    found.append(Position(head.ordinal, head.lineage, head.last_lsn))
+        return found
 
     def head(self) -> Head | None:
         """Return the log's head; None in an empty store."""

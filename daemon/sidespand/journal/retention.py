@@ -11,7 +11,7 @@ stays, unless the store is full and the operator chose to lose the oldest.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sidespand.journal.layout import Segment
 from sidespand.model import Position
@@ -117,6 +117,10 @@ class Keeper:
         self._retention = retention
         # What the store occupied when the disk ran short: it stops growing there.
         self._ceiling_bytes: int | None = None
+
+    def require(self, sinks: frozenset[str]) -> None:
+        """Have other sinks required from the next decision on."""
+        self._retention = replace(self._retention, required=sinks)
 
     def decide(
         self,

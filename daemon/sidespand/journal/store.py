@@ -173,6 +173,11 @@ class JournalStore:
         return self._open_spans.count
 
     @property
+    def failing_anchor_count(self) -> int:
+        """How many anchors could not be brought up to date when that was last tried."""
+        return self._anchors.failing_count
+
+    @property
     def unwatched_mark_count(self) -> int:
         """Marks that found no room in the table of open spans, since the store was opened."""
         return self._writer.unwatched_mark_count
@@ -236,6 +241,11 @@ class JournalStore:
     def refuse(self, reason: str) -> None:
         """Refuse what clients send from here on, with ``reason``; accept again when it is empty."""
         self._full = reason
+
+    @property
+    def accepts(self) -> bool:
+        """Whether there is room for what clients send, as far as the last commit showed."""
+        return not self._full and (not self._writer.no_room or self.has_room())
 
     def roll_next(self) -> None:
         """Begin a new segment with the next record."""

@@ -71,6 +71,10 @@ class Trimmer:
         self._surveyed: dict[Segment, Closed] = {}
         self._full = ""
 
+    def require(self, sinks: frozenset[str]) -> None:
+        """Have other sinks required from the next ``trim`` on."""
+        self._keeper.require(sinks)
+
     async def resume(self) -> None:
         """Complete a removal that was cut short."""
         for lost in await self._off(self._tidy):

@@ -46,6 +46,10 @@ class Upkeep:
         async with self._turn:
             return await self._trimmer.trim(cursors)
 
+    def require(self, sinks: frozenset[str]) -> None:
+        """Hold from now on what these sinks have not passed, and nothing for others."""
+        self._trimmer.require(sinks)
+
     async def redact(self, actor: str, reason: str, targets: Sequence[Target]) -> Position:
         """Take payloads out of the journal; ``Redactor.redact`` has the contract."""
         async with self._turn:

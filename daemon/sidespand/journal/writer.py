@@ -110,6 +110,8 @@ class JournalWriter:
         self._producers: dict[tuple[Peer, bytes], int] = {}
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self.unwatched_mark_count = 0
+        # Whether the last commit found the disk full.
+        self.no_room = False
         self._used_bytes = 0
         self._unborn = False
         # The open segment may hold what nobody was told of: nothing more is written to it.
@@ -214,15 +216,18 @@ class JournalWriter:
             if error.errno not in platform.NO_ROOM:
                 raise
             # Trimming, or another program, makes room again; any other error is the disk's.
-            self._refuse(pendings, Unavailable(f"no room for a new segment: {error.strerror}"))
+            self._refuse_for_room(pendings, f"no room for a new segment: {error.strerror}")
         except CommitFailed:
             if self._roll.has_room():
                 raise
             # LMDB says EIO of a full disk, too. It is no fault that ends the process.
             self._spoiled = True
-            self._refuse(pendings, Unavailable("the disk is full"))
+            self._refuse_for_room(pendings, "the disk is full")
         else:
             self._failures = 0
+            if self.no_room:
+                self.no_room = False
+                _log.info("there is room on the disk again: accepting what clients send")
             self._report(group, self._head)
 
     def _group(self) -> Group:
@@ -294,6 +299,12 @@ class JournalWriter:
         self._refuse(pendings, JournalFailed(f"the commit failed: {error}"))
         if self._failures == COMMIT_FAILURES_MAX:
             self._fatal(error)
+
+    def _refuse_for_room(self, pendings: Sequence[Pending], text: str) -> None:
+        if not self.no_room:
+            self.no_room = True
+            _log.error("refusing what clients send: %s", text)
+        self._refuse(pendings, Unavailable(text))
 
     def _refuse(self, pendings: Sequence[Pending], refusal: Refused) -> None:
         group = self._group()

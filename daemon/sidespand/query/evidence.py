@@ -14,6 +14,7 @@ from sidespand.evidence.failures import Malformed
 from sidespand.limits import EVIDENCE_ITEMS_MAX
 from sidespand.model import Gap, Kind, Position, Record
 from sidespand.ports import Log
+from sidespand.query.redactions import Redactions
 from sidespand.query.spans import begun_items, kind_name
 
 
@@ -25,11 +26,13 @@ class Gathered:
         evidence: The collection.
         gaps: What could not be read, or was not, by log.
         unreadable: Positions whose payload does not parse: their order is known, their spans not.
+        redactions: What the records say of redactions.
     """
 
     evidence: Evidence
     gaps: Sequence[Gap]
     unreadable: Sequence[Position]
+    redactions: Redactions
 
 
 class Gathering:
@@ -46,6 +49,7 @@ class Gathering:
         self._gaps: list[Gap] = []
         self._unreadable: list[Position] = []
         self._nodes: dict[bytes, str] = {}
+        self._redactions = Redactions()
 
     def add(self, entries: Iterable[Record | Gap]) -> None:
         """Take records and gaps of any log, in any order."""
@@ -55,6 +59,7 @@ class Gathering:
                 continue
             if entry.header.kind is Kind.GEN:
                 self._name(entry)
+            self._redactions.note(entry)
             try:
                 self._facts.extend(facts(entry))
             except StoreUnreadable:
@@ -72,7 +77,7 @@ class Gathering:
             nodes=self._nodes,
             channels_declared=self._channels_declared,
         )
-        return Gathered(evidence, tuple(self._gaps), tuple(self._unreadable))
+        return Gathered(evidence, tuple(self._gaps), tuple(self._unreadable), self._redactions)
 
     def _name(self, entry: Record) -> None:
         try:
@@ -84,12 +89,15 @@ class Gathering:
             self._nodes[entry.header.lineage] = name
 
 
-def entries(log: Log, items_max: int | None = EVIDENCE_ITEMS_MAX) -> Iterator[Record | Gap]:
+def entries(
+    log: Log, ends: Sequence[Position] = (), items_max: int = EVIDENCE_ITEMS_MAX
+) -> Iterator[Record | Gap]:
     """Yield a log in order, the newest part of it when it is long.
 
     Args:
         log: Of one store.
-        items_max: About so many LSNs, counted from the end of the newest lineage; None for all.
+        ends: The last item of each of its lineages, oldest first; none to read all of it.
+        items_max: About so many LSNs, counted from the newest.
 
     Returns:
         Records and gaps; what was left out is a gap whose reason is ``unread``.
@@ -98,9 +106,14 @@ def entries(log: Log, items_max: int | None = EVIDENCE_ITEMS_MAX) -> Iterator[Re
     if tail is None:
         return
     after: Position | None = None
-    if items_max is not None and tail.lsn > items_max:
-        after = tail._replace(lsn=tail.lsn - items_max)
-        yield Gap(tail.ordinal, tail.lineage, 1, after.lsn, "unread")
+    unread: list[Gap] = []
+    for end in reversed(ends):
+        if items_max < end.lsn:
+            left_out = end._replace(lsn=end.lsn - items_max)
+            after = after or left_out
+            unread.append(Gap(end.ordinal, end.lineage, 1, left_out.lsn, "unread"))
+        items_max = max(items_max - end.lsn, 0)
+    yield from reversed(unread)
     while found := log.read(after, tail):
         yield from found
         after = found[-1].position

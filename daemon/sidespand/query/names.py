@@ -12,6 +12,8 @@ from sidespand.query.find import UnusableId, parse_id
 _POSITION = re.compile(r"([0-9a-fA-F]{16}):([0-9]{1,20})")
 _LSN_MAX = 2**64 - 1
 _ELSEWHERE = "name its node's store with --store, or read all of it with --all"
+# What a bundle leaves out, nothing finds by an id.
+_BY_POSITION = f"{_ELSEWHERE}; in a bundle without payload name it by its position"
 
 
 def parse_position(text: str) -> tuple[bytes, int] | None:
@@ -94,7 +96,7 @@ def _of_span(evidence: Evidence, digits: str) -> Item:
         raise NotFound(
             f"no span that was read has the id {digits}"
             + (", it is a trace's" if is_trace else ""),
-            hint=f"`sidespan order {digits}` puts its spans in order" if is_trace else _ELSEWHERE,
+            hint=f"`sidespan order {digits}` puts its spans in order" if is_trace else _BY_POSITION,
         )
     if len(named) > 1:
         shown = [

@@ -144,7 +144,10 @@ def resolve(records: Iterable[Record], text: str) -> Wanted:
     exact = [one for one in found if one.span_id.hex() == digits]
     candidates = exact or list(found)
     if not candidates:
-        raise NotFound(f"nothing that can be read has the id {text}")
+        raise NotFound(
+            f"nothing that can be read has the id {text}",
+            hint="`sidespan show` of its trace tells what was redacted already",
+        )
     if len(candidates) > 1:
         shown = [f"  {one}" for one in candidates[:ID_CANDIDATES_MAX]]
         raise UnusableId(
@@ -185,10 +188,14 @@ class Redactions:
     def noting(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield ``records``, newest first, and remember what they tell of redactions."""
         for record in records:
-            told = redaction.parse(record)
-            if told is not None and all(told.position != one.position for one in self.found):
-                self.found.append(told)
+            self.note(record)
             yield record
+
+    def note(self, record: Record) -> None:
+        """Remember what a record tells of redactions."""
+        told = redaction.parse(record)
+        if told is not None and all(told.position != one.position for one in self.found):
+            self.found.append(told)
 
     def of_trace(self, trace_id: bytes) -> list[tuple[Redaction, Target]]:
         """Return what is known to be gone of a trace, each record once, in log order."""
@@ -215,7 +222,7 @@ class Redactions:
     def _matching(self, is_meant: Callable[[Target], bool]) -> list[tuple[Redaction, Target]]:
         # The same record may be named again, by one that completed what was cut short.
         first = {
-            (target.ordinal, target.first): (told, target)
+            (target.ordinal, target.lineage, target.first): (told, target)
             for told in self.found
             for target in told.targets
             if is_meant(target)

@@ -68,7 +68,8 @@ class _Draft:
         self._trace_id = newest.span.trace_id
         self._start_ns = newest.span.start_time_unix_nano
         self._end_ns = 0
-        self._span_count = 0
+        # A span that was sent twice is one span.
+        self._ended: set[bytes] = set()
         self._error_count = 0
         self._services: set[str] = set()
         self._root = (True, self._start_ns, newest.span.name)
@@ -80,8 +81,8 @@ class _Draft:
         start_ns = span.start_time_unix_nano or self._start_ns
         self._start_ns = min(self._start_ns or start_ns, start_ns)
         self._end_ns = max(self._end_ns, span.end_time_unix_nano)
-        if ended:
-            self._span_count += 1
+        if ended and span.span_id not in self._ended:
+            self._ended.add(span.span_id)
             self._error_count += item.status == "error"
         if item.service and len(self._services) < SUMMARY_SERVICES_MAX:
             self._services.add(item.service)
@@ -97,7 +98,7 @@ class _Draft:
             position=self._newest,
             start_ns=self._start_ns,
             end_ns=self._end_ns,
-            span_count=self._span_count,
+            span_count=len(self._ended),
             error_count=self._error_count,
             services=tuple(sorted(self._services)),
             root_name=root_name,

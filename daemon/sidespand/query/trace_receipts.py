@@ -11,6 +11,7 @@ from sidespand.query.coverage import Checkpoints, Journal
 from sidespand.query.documents import Document
 from sidespand.query.find import Hit
 from sidespand.query.receipts import node_evidence, node_ref_of, order_evidence
+from sidespand.seed import commit_hlc, commit_lsn
 
 
 class IdentifiedJournal(Journal, Protocol):

@@ -78,7 +78,9 @@ class Access:
             groups = platform.peer_groups(connection)
             tenant = next((name for gid, name in self._gids.items() if gid in groups), None)
         if tenant is None:
-            return Caller(peer, f"uid {credentials.uid} may not write here")
+            # A frame has no place for a token.
+            else_what = " without a token" if self._tokens and door == "http" else ""
+            return Caller(peer, f"uid {credentials.uid} may not write here{else_what}")
         return Caller(peer._replace(tenant=tenant))
 
     def unseen(self, door: str) -> Caller:

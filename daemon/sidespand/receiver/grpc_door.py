@@ -25,7 +25,7 @@ from sidespand.model import Kind, Peer, SessionStep
 from sidespand.receiver.grpc_callers import STRANGER, GrpcCallers
 from sidespand.receiver.grpc_session import session_service
 from sidespand.receiver.intake import Intake
-from sidespand.receiver.listener import UnixPath
+from sidespand.receiver.listener import UnixPath, listen_tcp
 from sidespand.receiver.otlp_answer import otlp_answer
 from sidespand.receiver.reflection import offer_reflection
 from sidespand.receiver.registry import SessionRegistry
@@ -109,6 +109,9 @@ class GrpcDoor:
         Raises:
             InUse: The port has another owner. Nothing was disturbed.
         """
+        if tcp is not None:
+            # gRPC tells only stderr why an address cannot be had.
+            listen_tcp(tcp, "receivers.otlp_grpc").close()
         unix.prepare()
         # gRPC steals a live socket path without a word, so it binds a private name that is then
         # moved into place.

@@ -28,6 +28,8 @@ _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _HEADER = "sidespan-token"
 _NOT_OFFERED = 415
+# One to accept a connection, one to read from it, and as many again for a loop that looks late.
+_TURNS_TO_READ = 4
 _UNAUTHORIZED = 401
 
 _SIGNALS: Mapping[str, Kind] = {
@@ -100,13 +102,21 @@ class HttpDoor:
         )
         return port
 
-    async def close(self) -> None:
-        """Take no new connection, answer what is under way, close."""
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Take no new connection, answer what is under way, close.
+
+        Args:
+            grace_s: How long the rest of a begun request is waited for, in seconds.
+        """
         if self._unix is not None:
             self._unix.discard()
+        if grace_s:
+            # A client whose request has arrived would lose it: let the loop accept and read it.
+            for _ in range(_TURNS_TO_READ):
+                await asyncio.sleep(0)
         for server in self._servers:
             server.close()
-        await asyncio.gather(*(one.finish() for one in list(self._gate.connections)))
+        await asyncio.gather(*(one.finish(grace_s) for one in list(self._gate.connections)))
 
     def _protocol(self) -> HttpProtocol:
         return HttpProtocol(self._serve, self._gate, self._message_bytes_max, room=self._room)
@@ -144,8 +154,8 @@ class HttpDoor:
         if request.path not in ("/metrics", "/healthz", "/readyz"):
             known = ", ".join((*_SIGNALS, "/metrics", "/healthz", "/readyz"))
             return Response(404, f"not found; here are {known}\n".encode(), _TEXT)
-        if request.method != "GET":
-            return Response(405, b"GET only\n", _TEXT, (("allow", "GET"),))
+        if request.method not in ("GET", "HEAD"):
+            return Response(405, b"GET only\n", _TEXT, (("allow", "GET, HEAD"),))
         if request.path == "/metrics":
             return Response(200, self._telemetry.exposition(), CONTENT_TYPE)
         if request.path == "/healthz" or self._ready():

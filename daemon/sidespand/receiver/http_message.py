@@ -56,7 +56,8 @@ def whole_body(request: Request, bytes_max: int) -> bytes:
         return request.body
     window = _WINDOWS.get(coding)
     if window is None:
-        raise InvalidRequest(f"content-encoding: {coding[:32]!r} is neither gzip nor deflate")
+        named = coding[:32].decode("latin-1")
+        raise InvalidRequest(f"content-encoding: {named!r} is neither gzip nor deflate")
     name = coding.decode("ascii")
     inflate = zlib.decompressobj(window)
     try:

@@ -7,6 +7,7 @@ Source: RFC 9112.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -103,6 +104,8 @@ class HttpProtocol(asyncio.Protocol):
         self._serving: asyncio.Task[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._begun = False
+        # Set by whoever waits for the rest of a begun request.
+        self._rest: asyncio.Event | None = None
         self._due_s = 0.0
         self._congested = False
         self._closing = False
@@ -126,10 +129,13 @@ class HttpProtocol(asyncio.Protocol):
             return
         self._parse(data)
         self._watch_stall()
+        if self._rest is not None and not self._begun:
+            self._end_rest()
 
     def eof_received(self) -> bool:
         """Answer what was asked before the client's end; it may still read."""
         self._closing = True
+        self._end_rest()
         # TLS has no half of a connection.
         halves = self._transport is not None and self._transport.can_write_eof()
         under_way = self._serving is not None and not self._serving.done()
@@ -138,6 +144,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; what it sent is decided all the same."""
         self._closing = True
+        self._end_rest()
         self._gate.closed(self)
         if self._stall is not None:
             self._stall.cancel()
@@ -158,8 +165,17 @@ class HttpProtocol(asyncio.Protocol):
         self._congested = False
         self._start_answering()
 
-    async def finish(self) -> None:
-        """Answer what is under way, then close."""
+    async def finish(self, grace_s: float = 0.0) -> None:
+        """Answer what was read, and a begun request if it is whole within ``grace_s``; then close.
+
+        Args:
+            grace_s: In seconds; 0 waits for nothing.
+        """
+        if self._begun and not self._closing and grace_s:
+            self._rest = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self._rest.wait()
         self._closing = True
         if self._serving is not None:
             await asyncio.wait([self._serving])
@@ -351,6 +367,12 @@ class HttpProtocol(asyncio.Protocol):
     def _who(self) -> str:
         peer = self._caller.peer
         return peer.address or f"pid {peer.pid}"
+
+    def _end_rest(self) -> None:
+        if self._rest is not None:
+            # Nothing that comes after it is read.
+            self._closing = True
+            self._rest.set()
 
     def _watch_stall(self) -> None:
         if self._stall is not None:

@@ -7,7 +7,8 @@ request ──▶ came before? ──▶ quota, room ──▶ admission ──�
 
 import asyncio
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -62,6 +63,7 @@ class Intake:
         repeats: Recognises what comes again without a session; None to store it again.
         quota: What a user may send a second; None for no bound.
         hold: Where a request without a session waits before it is refused.
+        scrub: Takes secrets out of what senders are told.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Intake:
         repeats: Repeats | None = None,
         quota: Quota | None = None,
         hold: Hold | None = None,
+        scrub: Callable[[str], str] = str,
     ) -> None:
         self._admission = admission
         self._journal = journal
@@ -80,6 +83,7 @@ class Intake:
         self._repeats = repeats
         self._quota = quota
         self._hold = hold or Hold()
+        self._scrub = scrub
         # Finding a metric's labels takes longer than counting.
         self._accepted: dict[tuple[str, str], Counter] = {}
         self._budget = Budget(INFLIGHT_BYTES_MAX, PEER_INFLIGHT_BYTES_MAX)
@@ -126,7 +130,8 @@ class Intake:
         finally:
             self._budget.give_back(owner, size)
         self._note(parts, each, peer, receipt)
-        return Accepted(receipt, admitted.rejected_items, admitted.rejected_reason)
+        reason = admitted.rejected_reason
+        return Accepted(receipt, admitted.rejected_items, self._scrub(reason) if reason else "")
 
     def release(self) -> None:
         """Let the requests go that wait for better times: the daemon stops."""
@@ -137,7 +142,8 @@ class Intake:
         if not isinstance(error, SidespanError):
             _log.error("a request on the %s door failed", peer.door, exc_info=error)
         self._telemetry.refused_requests.labels(peer.door, type(error).__name__).inc()
-        return refusal_of(error)
+        refusal = refusal_of(error)
+        return replace(refusal, text=self._scrub(refusal.text))
 
     def newest_token(self) -> str:
         """Return the node's newest token."""
@@ -203,9 +209,8 @@ class Intake:
     async def _repeat(self, known: Taken, peer: Peer) -> Accepted:
         receipt = await asyncio.shield(known.outcome)
         self._telemetry.repeated_requests.labels(peer.door).inc()
-        return Accepted(
-            receipt._replace(duplicate=True), known.rejected_items, known.rejected_reason
-        )
+        reason = self._scrub(known.rejected_reason)
+        return Accepted(receipt._replace(duplicate=True), known.rejected_items, reason)
 
     def _keep_the_last_room_for_errors(self, parts: Sequence[tuple[Kind, bytes]]) -> None:
         if parts and not any(self._admission.carries_error(kind, body) for kind, body in parts):

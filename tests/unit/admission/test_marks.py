@@ -57,7 +57,7 @@ def test_a_mark_with_an_end_is_refused_and_the_others_stay() -> None:
     (content,) = admitted.contents
     assert [mark.key.span_id for mark in content.marks] == [TWO]
     assert admitted.rejected_items == 1
-    assert "a mark has no end_time_unix_nano" in admitted.rejected_reason
+    assert "a mark must not have an end_time_unix_nano" in admitted.rejected_reason
     kept = ExportTraceServiceRequest.FromString(content.payload)
     assert [span.span_id for span in kept.resource_spans[0].scope_spans[0].spans] == [TWO]
 

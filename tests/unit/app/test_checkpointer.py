@@ -183,7 +183,7 @@ def test_a_failure_to_sign_harms_no_ack(
 
     assert signed.checkpoint.size == len(found) - 1
     assert [one.message for one in caplog.records].count(
-        "no checkpoint could be made, acknowledgements go on: no entropy"
+        "no checkpoint could be made: no entropy"
     ) == 1
 
 

@@ -51,7 +51,7 @@ def test_it_delivers_what_is_announced_and_reports_it(tmp_path: Path) -> None:
         line = (worker.data / "sinks/archive/spans.jsonl").read_text("ascii").splitlines()[0]
         assert json.loads(line)["stamp"]["source_node_ref"] == "node://test@host"
         said = worker.log().splitlines()
-        assert "INFO sidespand.app.worker: delivering to archive, away" in said
+        assert "INFO sidespand.app.worker: delivering to archive (full), away (redacted)" in said
         assert said[-1] == "INFO sidespand.app.worker: stopped"
         assert len([line for line in said if "sink away" in line]) == 1
 

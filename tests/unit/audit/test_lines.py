@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from sidespand.audit import lines
-from sidespand.audit.report import Report
-from sidespand.sinks.jsonl import encode_lines
+from sidespand.audit.report import Fault, Report
+from sidespand.sinks.line_formats import encode_lines
 from tests.attested import Node
 from tests.journals import records_of
 from tests.unit.query import samples
@@ -58,4 +58,5 @@ def test_lines_of_nobody_are_named(tmp_path: Path) -> None:
     """Junk never raises."""
     one = written(tmp_path)[0]
     for junk in (b"\n", b"{}\n", b"7\n", b'{"stamp":{"lineage":"zz","lsn":"1","hlc":"1.1"}}\n'):
-        assert [f.where for f in checked([one, junk]).findings] == ["line 2"]
+        (found,) = checked([one, junk]).findings
+        assert (found.code, found.where) == (Fault.LINE_DAMAGED, "line 2")

@@ -300,7 +300,7 @@ def test_a_payload_that_is_gone_must_be_declared(tmp_path: Path, declared: bool)
 
     assert codes(report) == (set() if declared else {Fault.REDACTION_UNDECLARED})
     assert report.facts["lineages"][0]["redacted_records"] == 1
-    assert any("what the 1 redacted records held" in one for one in report.not_established)
+    assert any("what the 1 redacted record held" in one for one in report.not_established)
 
 
 def test_lineages_point_to_their_parents(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_segments_that_go_without_a_word_leave_a_gap(tmp_path: Path) -> None:
     assert figures["trimmed_to_lsn"] == str(following.first_lsn)
     assert any("it was trimmed" in one for one in declared.not_established)
     # The tree goes on from what the oldest segment kept of it.
-    assert any("the records make the roots of all" in one for one in declared.established)
+    assert any("the records make every root" in one for one in declared.established)
 
 
 def test_a_manifest_that_was_changed_is_named(node: Node, copy: Path) -> None:

@@ -87,6 +87,19 @@ def test_an_unknown_tenant_is_told(run: Run, tmp_path: Path) -> None:
         assert f"receivers.tenants.{name}" in outcome.err
 
 
+def test_a_socket_that_shows_nobody_is_told_of(run: Run, tmp_path: Path) -> None:
+    """Where users are listed, a stock SDK needs a token on grpc.sock too."""
+    users = "[receivers.tenants.team-b]\nusers = [1]\n"
+    config = configured(tmp_path, users + TENANT, token=token_file(tmp_path))
+
+    without = run("env", "--config", config)
+    shown = run("env", "--config", config, "--tenant", "team-a")
+
+    assert "--tenant NAME" in without.err
+    assert "HEADERS=authorization" in shown.out
+    assert "--tenant" not in shown.err
+
+
 @pytest.mark.slow
 def test_a_stock_sdk_needs_nothing_else(run: Run, tmp_path: Path) -> None:
     """Evaluated by a shell, they lead it through TLS and past the token."""

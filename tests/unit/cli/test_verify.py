@@ -10,7 +10,7 @@ import pytest
 
 from sidespand.journal.layout import Layout
 from sidespand.journal.segment_file import inspect
-from sidespand.sinks.jsonl import encode_lines
+from sidespand.sinks.line_formats import encode_lines
 from tests.attested import Node
 from tests.journals import records_of
 from tests.unit.audit.rewriting import Rewriting
@@ -210,6 +210,7 @@ def test_what_cannot_be_checked_is_an_error(
         outcome = run("verify", tmp_path / "nix")
         assert outcome.status == 1
     elif what == "empty directory":
+        assert run("verify", tmp_path).status == 1
         outcome = run("verify", tmp_path, "--child")
         assert outcome.status == 1
     else:

@@ -34,7 +34,7 @@ def test_a_trace_is_shown_in_its_recorded_order() -> None:
     assert [(str(one.item), one.strength) for one in shown.placed] == [
         (f"{d.header.lineage.hex()}:1", Strength.NONE),
         (f"{a.header.lineage.hex()}:1", Strength.NONE),
-        (f"{a.header.lineage.hex()}:2", Strength.CRYPTOGRAPHIC),
+        (f"{a.header.lineage.hex()}:2", Strength.NONE),
         (f"{b.header.lineage.hex()}:1", Strength.CRYPTOGRAPHIC),
         (f"{c.header.lineage.hex()}:2", Strength.NODE_ATTESTED),
     ]

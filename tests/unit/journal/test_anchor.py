@@ -97,11 +97,13 @@ def test_a_keeper_that_cannot_write_tells_it_once(
         log.head = empty_head()
         keeper.write()
     assert caplog.text.count(f"cannot write in {blocked}") == 1
+    assert keeper.failing_count == 1
     assert len(anchor.read([open_dir], STORE_ID)) == 1
     blocked.unlink()
     log.head = empty_head()
     keeper.write()
     assert len(anchor.read([blocked], STORE_ID)) == 1
+    assert keeper.failing_count == 0
 
 
 def test_a_keeper_follows_the_head_and_ends_with_it(

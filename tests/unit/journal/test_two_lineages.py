@@ -42,6 +42,9 @@ def test_they_are_read_one_after_the_other(two: Path) -> None:
     try:
         assert list(reader.newest_first()) == found[::-1]
         assert reader.tail() == found[-1].position
+        assert reader.ends() == [
+            max(one.position for one in found if one.ordinal == ordinal) for ordinal in (1, 2)
+        ]
     finally:
         reader.close()
 

@@ -1,6 +1,7 @@
 """Stores become a collection that questions of order can be asked of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -72,12 +73,36 @@ def test_a_long_log_is_read_from_its_newest_part() -> None:
     """What was left out is named as a gap, and makes nothing wrong."""
     log = records([spans(n) for n in range(1, 31)])
 
-    found = list(entries(Stored(log), items_max=10))
+    found = list(entries(Stored(log), [log[-1].position], items_max=10))
 
     assert found[0] == Gap(1, log[0].header.lineage, 1, 20, "unread")
     assert found[1:] == log[20:]
-    assert list(entries(Stored(log), items_max=None)) == log
+    assert list(entries(Stored(log), [log[-1].position], items_max=30)) == log
+    assert list(entries(Stored(log), items_max=10)) == log
     assert list(entries(Stored([]))) == []
+
+
+@pytest.mark.parametrize(
+    ("items_max", "unread"), [(3, (30, 2)), (5, (30, 0)), (12, (23, 0)), (35, (0, 0))]
+)
+def test_a_store_of_several_lineages_is_bounded_as_a_whole(
+    items_max: int, unread: tuple[int, int]
+) -> None:
+    """The newest items count, in whatever lineage they are; what is left out is named in each."""
+    old = records([spans(n) for n in range(1, 31)])
+    new = [
+        replace(one, ordinal=2, header=replace(one.header, lineage=b"\x02" * 8))
+        for one in records([spans(n) for n in range(1, 6)])
+    ]
+    ends = [old[-1].position, new[-1].position]
+
+    found = list(entries(Stored([*old, *new]), ends, items_max))
+
+    gaps = [
+        Gap(n, end.lineage, 1, count, "unread")
+        for n, end, count in zip((1, 2), ends, unread, strict=True)
+    ]
+    assert found == [*(gap for gap in gaps if gap.last), *old[unread[0] :], *new[unread[1] :]]
 
 
 def test_gaps_and_payloads_that_do_not_parse_are_named() -> None:

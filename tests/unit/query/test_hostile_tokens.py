@@ -44,27 +44,43 @@ MEMBERS = st.one_of(
 )
 
 
-def stamped(trace_state: str, clock: ManualClock) -> Record:
-    """Return the record of a request of one span, as admission and journal make it."""
+def stamped(trace_state: str, clock: ManualClock, elsewhere: str = "") -> Record:
+    """Return the record of a request of one span, as admission and journal make it.
+
+    Args:
+        trace_state: Of the span.
+        clock: Of the node.
+        elsewhere: What a link's tracestate and ``sidespan.cites`` hold; empty for neither.
+    """
     span = samples.span(1)
     span.trace_state = trace_state
+    if elsewhere:
+        span.links.add(trace_state=elsewhere)
+        span.attributes.add(key="sidespan.cites").value.string_value = elsewhere
     (content,) = OtlpAdmission().admit(Kind.SPANS, samples.request(span)).contents
     draft = Draft(Head(1, LINEAGE, 1, 1, 0, 0, ZERO, 0, 0, bytes(16), bytes(16), ()), clock)
     draft.stamp(seal(content, clock), 0, 0)
     return Record(1, *record.decode(draft.values[0][1]))
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.lists(MEMBERS, max_size=6).map(",".join))
-def test_hostile_tracestate_changes_nothing_but_its_own_evidence(trace_state: str) -> None:
+HOSTILE = st.lists(MEMBERS, max_size=6).map(
+    lambda members: ",".join(members).encode(errors="ignore").decode()
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(HOSTILE, HOSTILE | TOKENS)
+def test_hostile_tracestate_changes_nothing_but_its_own_evidence(
+    trace_state: str, elsewhere: str
+) -> None:
     """It never raises, every member is stored as it was sent, and no clock runs past the guard."""
     clock = ManualClock()
-    trace_state = trace_state.encode(errors="ignore").decode()
 
-    found = stamped(trace_state, clock)
+    found = stamped(trace_state, clock, elsewhere)
 
     (item,) = items(found)
     assert item.span.trace_state == trace_state
+    assert [link.trace_state for link in item.span.links] == ([elsewhere] if elsewhere else [])
     lead_ns = found.header.stamp.wall_ns - clock.wall_ns()
     assert 0 <= lead_ns <= HLC_MERGE_AHEAD_NS_MAX + 1
     for edge in found.edges:

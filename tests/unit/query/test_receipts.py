@@ -6,12 +6,12 @@ from sidespand.query.coverage import Coverage
 from sidespand.query.find import Hit
 from sidespand.query.receipts import (
     Place,
-    commit_lsn,
     receipt_document,
     session_before,
     session_body,
 )
 from sidespand.query.spans import items
+from sidespand.seed import commit_lsn
 from tests.unit.query import samples
 
 GENERATION = {

@@ -76,13 +76,22 @@ def test_a_full_list_ends_after_a_quiet_stretch() -> None:
 
 def test_a_list_that_is_not_full_reads_on() -> None:
     """Fewer traces than asked for means that there are no more."""
-    payload = samples.request(samples.span(1))
-    walk = Walk(samples.recorded(*[payload] * 20), quiet_bytes=1)
+    payloads = [samples.request(samples.span(n)) for n in range(1, 21)]
+    walk = Walk(samples.recorded(*payloads), quiet_bytes=1)
 
     (summary,) = newest_traces(walk, 2)
 
     assert summary.span_count == 20
     assert walk.complete
+
+
+def test_a_span_that_was_sent_twice_is_one() -> None:
+    """A list counts spans as a trace shows them, not how often they came."""
+    payload = samples.request(samples.span(1, error=True))
+
+    (summary,) = newest_traces(Walk(samples.recorded(payload, payload)), 2)
+
+    assert (summary.span_count, summary.error_count) == (1, 1)
 
 
 def test_services_are_bounded() -> None:

@@ -54,6 +54,15 @@ def test_who_is_not_listed_may_not_write() -> None:
         tenant_of_process(Access(gids={2**31: "team-b"}))
 
 
+def test_who_is_not_listed_is_told_where_a_token_would_help() -> None:
+    """Over HTTP it would; a frame has no place for one."""
+    access = Access(uids=LISTED, tokens=TOKENS)
+    for door, said in (("http", "here without a token$"), ("ingest", "here$")):
+        ours, theirs = socket.socketpair(socket.AF_UNIX)
+        with ours, theirs, pytest.raises(Unauthenticated, match=said):
+            access.peer(access.process(door, ours))
+
+
 def test_a_socket_that_shows_nobody_needs_a_token_where_users_are_listed() -> None:
     """Or the list could be walked around."""
     access = Access(uids=LISTED)

@@ -257,6 +257,27 @@ def test_a_stop_answers_what_was_read(tmp_path: Path) -> None:
     run(test())
 
 
+def test_a_stop_waits_a_while_for_a_request_that_has_begun(tmp_path: Path) -> None:
+    """It is answered when its rest comes; else the connection just ends."""
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            for rest, grace_s in ((b"e", 10.0), (b"", 0.01)):
+                async with connected(server) as (reader, writer):
+                    writer.write(post(b"one")[:-1])
+                    await eventually(lambda: server.protocols[-1]._begun, "its beginning")
+                    finishing = asyncio.create_task(server.protocols[-1].finish(grace_s))
+                    await asyncio.sleep(0)
+                    writer.write(rest)
+                    if rest:
+                        assert (await receive(reader)).body == b"one"
+                    assert await reader.read() == b""
+                    await finishing
+            assert len(server.requests) == 1
+
+    run(test())
+
+
 def test_a_client_that_only_has_one_question_is_answered(tmp_path: Path) -> None:
     """Whoever ends its own half of the connection still reads; an idle connection just ends."""
 

@@ -1,0 +1,88 @@
+"""Carriers made of a configuration: by the worker, and by a command where no worker runs."""
+
+import functools
+import random
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from sidespand.config import Config
+from sidespand.errors import ConfigError
+from sidespand.journal.layout import Layout
+from sidespand.journal.reader import JournalReader
+from sidespand.scrubbing import Secrets
+from sidespand.sinks import registry
+from sidespand.sinks.carrier import Carrier
+from sidespand.sinks.cursor import CursorFile
+from sidespand.sinks.dead_letters import FILE_NAME, DeadLetters
+from sidespand.sinks.policy import Policy, load_salt
+from sidespand.sinks.registry import Plan
+from sidespand.sinks.tap import Tap
+
+
+class Carriers:
+    """Makes carriers for one store.
+
+    Args:
+        config: Checked.
+        reader: Of the journal.
+        secrets: What goes nowhere.
+
+    Raises:
+        ConfigError: The directory of the sinks cannot be made.
+    """
+
+    def __init__(self, config: Config, reader: JournalReader, secrets: Secrets) -> None:
+        self.places = _made(Layout(config.data_dir).sinks_dir)
+        self.tap = Tap(config.tap_path) if config.tap_path is not None else None
+        self._reader = reader
+        self._secrets = secrets
+        self._salt = load_salt(self.places / "spill.salt")
+
+    def make(self, plan: Plan) -> Carrier:
+        """Return a carrier that has not begun; must be called on the event loop that will deliver.
+
+        Raises:
+            ConfigError: The sink cannot be made.
+        """
+        place = self.places / plan.name
+        sink = registry.build(plan, place, functools.cache(self._reader.generation))
+        return Carrier(
+            plan.name,
+            sink,
+            self._reader,
+            CursorFile(place / "cursor.json"),
+            uniform=random.uniform,
+            wanted=plan.wanted,
+            additions=plan.additions,
+            policy=Policy(plan.name, plan.capture, self._secrets, self._salt),
+            tap=self.tap,
+        )
+
+    async def close(self) -> None:
+        """Let go of the tap; every carrier is closed already."""
+        if self.tap is not None:
+            await self.tap.close()
+
+
+def left_behind(places: Path, names: AbstractSet[str]) -> Iterator[DeadLetters]:
+    """Yield the dead letters of sinks that are configured no more.
+
+    Args:
+        places: The directory of the sinks' directories.
+        names: Of the sinks there are.
+    """
+    for file in sorted(places.glob(f"*/{FILE_NAME}")):
+        if file.parent.name not in names:
+            yield DeadLetters(file.parent)
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"data_dir: cannot make {directory}: {error.strerror}",
+            hint="data_dir must be writable by the user that runs the daemon",
+        ) from error
+    return directory
