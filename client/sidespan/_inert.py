@@ -11,10 +11,12 @@ from sidespan._span import Span
 class InertSpan(Span):
     """Does nothing, but can decorate. Made without ``__init__``, which would be half its cost."""
 
-    __slots__ = ("given",)
+    __slots__ = ("given_attributes", "given_name", "given_named")
 
     # What ``span`` was called with, for the day when a decorated function is recorded.
-    given: tuple[str, Mapping[str, object] | None, dict[str, Any]]
+    given_name: str
+    given_attributes: Mapping[str, object] | None
+    given_named: dict[str, Any]
 
     context = INVALID_CONTEXT
 
@@ -63,8 +65,7 @@ class InertSpan(Span):
             return NO_SPAN
         from sidespan._factory import chosen
 
-        name, attributes, named = self.given
-        return chosen(Span, name, attributes, **named)
+        return chosen(Span, self.given_name, self.given_attributes, **self.given_named)
 
 
 # Stands for the current span where there is none.

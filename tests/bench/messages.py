@@ -3,7 +3,9 @@
     python -m tests.bench.messages [--requests N] [--rounds N]
 
 CPU of the recorder process alone. ``no journal`` is the same frames door before a journal that
-answers at once: what is left is the commit's share. The ack latency is that of one client alone.
+answers at once: what is left is the commit's share. ``transport alone`` cuts frames and answers,
+and does nothing else: no door in this language is below it. The ack latency is that of one client
+alone. Then the same door with requests of 100 spans, beside HTTP with the same generator.
 """
 
 import argparse
@@ -16,15 +18,18 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
+from sidespan.v1.recorder_pb2 import Ack
 from sidespand.admission import OtlpAdmission
 from sidespand.hlc import ZERO
 from sidespand.limits import MESSAGE_BYTES_MAX
 from sidespand.model import Admitted, Peer, Receipt, SessionStep
 from sidespand.receiver.absence import Absences
 from sidespand.receiver.access import Access
+from sidespand.receiver.frames import FrameSplitter, FrameType, encode
 from sidespand.receiver.intake import Intake
 from sidespand.receiver.registry import SessionRegistry
 from sidespand.receiver.session import IngestConnection
@@ -70,6 +75,34 @@ class Instant:
         raise NotImplementedError
 
 
+class Echo(asyncio.Protocol):
+    """Cuts frames and answers each with the same ACK: what the event loop and the socket cost."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._splitter = FrameSplitter(MESSAGE_BYTES_MAX)
+        self._ack = Ack(first_lsn=1, last_lsn=1, token="t" * 90).SerializeToString()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer."""
+        for frame in self._splitter.feed(data):
+            if frame.type is not FrameType.BYE:
+                kind = FrameType.ACK if frame.seq else FrameType.HELLO_ACK
+                self._transport.write(encode(kind, frame.seq, self._ack))
+
+
+def echo(path: str, ready: Connection) -> None:
+    """Serve ``Echo`` for ever."""
+
+    async def run() -> None:
+        server = await asyncio.get_running_loop().create_unix_server(Echo, path)
+        ready.send(True)
+        await server.serve_forever()
+
+    uvloop.run(run())
+
+
 def serve(path: str, ready: Connection) -> None:
     """Serve frames before an instant journal for ever."""
 
@@ -111,19 +144,26 @@ def main() -> int:
         root = Path(directory)
         flush = flush_latency(root)
         print(f"disk flush of 4 KiB: p50 {flush.p50_us:.0f} us, p99 {flush.p99_us:.0f} us")
-        ours, theirs = context.Pipe()
-        bare = context.Process(target=serve, args=(str(root / "bare"), theirs), daemon=True)
-        bare.start()
-        ours.recv()
+        partial_doors = {"no journal": serve, "transport alone": echo}
+        processes = {}
+        for name, target in partial_doors.items():
+            ours, theirs = context.Pipe()
+            path = str(root / name)
+            process = context.Process(target=target, args=(path, theirs), daemon=True)
+            process.start()
+            ours.recv()
+            processes[name] = process
         server = Ours(root / "store", "fsync")
-        assert bare.pid is not None
         doors = {
             "frames": (server.pid, partial(compiled.run, frames, server.frames)),
-            "frames, no journal": (bare.pid, partial(compiled.run, frames, str(root / "bare"))),
             "OTLP/HTTP": (
                 server.pid, partial(compiled.run, http, f"127.0.0.1:{server.ports['http']}"),
             ),
         }  # fmt: skip
+        for name, process in processes.items():
+            assert process.pid is not None
+            send = partial(compiled.run, frames, str(root / name))
+            doors[f"frames, {name}"] = (process.pid, send)
         try:
             found: dict[str, list[float]] = {name: [] for name in doors}
             for _ in range(args.rounds):
@@ -132,11 +172,18 @@ def main() -> int:
             for name, costs in found.items():
                 print(f"{name:<20}{statistics.median(costs):>8.1f} CPU us/message")
             alone = compiled.run(Load("frames", 1, 1, 1, 3), server.frames, args.requests // 20)
+            for way in ("frames", "http"):
+                load = Load(way, CLIENTS, 1, 100, 10)
+                address = server.frames if way == "frames" else str(server.daemon.http)
+                each = [compiled.run(load, address, 3000) for _ in range(args.rounds)]
+                rate = statistics.median(100 * one.requests / one.seconds for one in each)
+                print(f"{load} on its socket: {rate:,.0f} spans/s")
             print(f"ack of one framed span: p50 {alone.p50_ms:.2f} ms, p99 {alone.p99_ms:.2f} ms")
         finally:
             server.stop()
-            bare.terminate()
-            bare.join()
+            for process in processes.values():
+                process.terminate()
+                process.join()
     return 0
 
 

@@ -1,45 +1,38 @@
-"""What every sink promises, whoever wrote it: run by a carrier over a real journal."""
+"""What every sink promises: each of ours keeps the contract that authors of others run, too."""
 
 import asyncio
+import contextlib
 import json
-import random
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, TypeVar
 
 import grpc
 import pytest
 
 from sidespand.config import SinkConfig
-from sidespand.journal.reader import JournalReader
-from sidespand.model import Kind, Position, Retry
+from sidespand.model import Retry
 from sidespand.ports import Sink
 from sidespand.sinks import registry
-from sidespand.sinks.carrier import Carrier
-from sidespand.sinks.cursor import CursorFile
+from sidespand.sinks.console import ConsoleSink
+from sidespand.testing import Side, SinkContract
 from tests.collector import Collector, Failure, collecting
 from tests.fakes import ScriptedSink
-from tests.journals import NODE_REF, content, eventually, lsns, run, write
-from tests.otlp import encoded
+from tests.journals import NODE_REF, lsns
+from tests.nats_servers import STREAM, NatsServer, add_stream, client_of, messages, serving
+from tests.nats_servers import lsns as lsns_in
 
-SPANS = (3, 1, 5, 2)
+_T = TypeVar("_T")
 
 
-class Side(Protocol):
-    """The other side of a sink: what it holds, and how to make it fail."""
-
-    def make(self) -> Sink:
-        """Return a new sink that delivers there."""
-        ...
-
-    def held(self) -> list[int]:
-        """Return the LSNs of the spans that arrived, in the order of their arrival."""
-        ...
-
-    def fail(self, times: int) -> Callable[[], None]:
-        """Refuse the next deliveries for now; what is returned ends the trouble."""
-        ...
+def built(place: Path, kind: str, options: dict[str, object]) -> Sink:
+    """Return a sink made of its configuration."""
+    (plan,) = registry.parse([SinkConfig("under-test", kind, options)])
+    return registry.build(plan, place / "sink", lambda *_: {"source_node_ref": NODE_REF})
 
 
 class ScriptedSide:
@@ -65,30 +58,13 @@ class ScriptedSide:
         return lambda: None
 
 
-class JsonlSide:
-    """A file; while there is a directory in its place, nothing can be written."""
+class TestScripted(SinkContract):
+    """The suite over a fake."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._path = place / "spans.jsonl"
-
-    def make(self) -> Sink:
-        """Return a sink that writes the file."""
-        (plan,) = registry.parse([SinkConfig("archive", "jsonl", {"path": str(self._path)})])
-        return registry.build(plan, self._place / "sink", lambda *_: {"source_node_ref": NODE_REF})
-
-    def held(self) -> list[int]:
-        """Return the LSN of each line."""
-        if not self._path.is_file():
-            return []
-        lines = self._path.read_text(encoding="ascii").splitlines()
-        return [int(json.loads(line)["stamp"]["lsn"]) for line in lines]
-
-    def fail(self, times: int) -> Callable[[], None]:
-        """Put a directory in the way."""
-        assert times
-        self._path.mkdir()
-        return self._path.rmdir
+    @asynccontextmanager
+    async def side(self, _place: Path) -> AsyncIterator[Side]:
+        """Yield the fake."""
+        yield ScriptedSide()
 
 
 class OtlpSide:
@@ -101,8 +77,7 @@ class OtlpSide:
     def make(self) -> Sink:
         """Return a sink that exports there."""
         options = {"endpoint": f"http://{self._collector.address}", "compression": "gzip"}
-        (plan,) = registry.parse([SinkConfig("collector", "otlp", options)])
-        return registry.build(plan, self._place / "sink", lambda *_: {"source_node_ref": NODE_REF})
+        return built(self._place, "otlp", options)
 
     def held(self) -> list[int]:
         """Return the stamps that arrived."""
@@ -114,146 +89,217 @@ class OtlpSide:
         return lambda: None
 
 
-@asynccontextmanager
-async def side_of(kind: str, place: Path) -> AsyncIterator[Side]:
-    """Yield the other side of one kind of sink."""
-    if kind == "otlp":
+class TestOtlp(SinkContract):
+    """``otlp`` over gRPC."""
+
+    @asynccontextmanager
+    async def side(self, place: Path) -> AsyncIterator[Side]:
+        """Yield a collector."""
         async with collecting() as collector:
             yield OtlpSide(place, collector)
-    elif kind == "jsonl":
-        yield JsonlSide(place)
-    else:
-        yield ScriptedSide()
 
 
-@asynccontextmanager
-async def carrying(
-    side: Side, log: JournalReader, place: Path, newest: Position
-) -> AsyncIterator[Carrier]:
-    """Yield a running carrier of a new sink; both are closed afterwards, the cursor saved."""
-    cursor = CursorFile(place / "cursor.json")
-    carrier = Carrier("x", side.make(), log, cursor, uniform=hurried, coalesce_s=0.0)
-    task = asyncio.create_task(carrier.run())
-    carrier.advance(newest)
-    try:
-        yield carrier
-    finally:
-        carrier.stop()
-        await task
-        await carrier.close()
+class JsonlSide:
+    """A file and its rotated ones; a directory in its place lets nothing be written."""
+
+    def __init__(self, place: Path, options: dict[str, object]) -> None:
+        self._place = place
+        self._path = place / "spans.jsonl"
+        self._options = options
+
+    def make(self) -> Sink:
+        """Return a sink that writes the file."""
+        return built(self._place, "jsonl", {"path": str(self._path), **self._options})
+
+    def held(self) -> list[int]:
+        """Return the LSN of each line of a span."""
+        paths = sorted(self._place.glob("spans.*-*.jsonl"))
+        if self._path.is_file():
+            paths.append(self._path)
+        found = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+        return [int(one["stamp"]["lsn"]) for one in found if one.get("type") != "run"]
+
+    def fail(self, times: int) -> Callable[[], None]:
+        """Put a directory in the way."""
+        assert times
+        self._path.mkdir()
+        return self._path.rmdir
 
 
-def hurried(low: float, high: float) -> float:
-    """Return a hundredth of the back-off."""
-    return random.uniform(low, high) / 100
+class TestJsonl(SinkContract):
+    """``jsonl``, in one file."""
+
+    holds_once = True
+    options: dict[str, object] = {}  # noqa: RUF012 -- it is read alone.
+
+    @asynccontextmanager
+    async def side(self, place: Path) -> AsyncIterator[Side]:
+        """Yield the file."""
+        yield JsonlSide(place, self.options)
 
 
-@pytest.fixture(params=["scripted", "jsonl", "otlp"])
-def kind(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Name each kind of sink in turn."""
-    return request.param  # type: ignore[no-any-return]
+class TestJsonlRotated(TestJsonl):
+    """``jsonl`` with a file for each line or two."""
+
+    options = {"rotate_bytes": 1000}  # noqa: RUF012
 
 
-async def stored(place: Path) -> tuple[JournalReader, list[Position]]:
-    """Return a reader of a new store and the position of each record in it."""
-    positions = await write(place / "data", [content(encoded(count)) for count in SPANS])
-    return JournalReader(place / "data"), positions
+class TestJsonlOfDecisionTracer(TestJsonl):
+    """``jsonl`` in decision-tracer's format."""
+
+    options = {"format": "decision-tracer"}  # noqa: RUF012
 
 
-def expected(positions: list[Position]) -> list[int]:
-    """Return the LSN of every span that was recorded."""
-    return [
-        lsn
-        for position, count in zip(positions, SPANS, strict=True)
-        for lsn in range(position.lsn - count + 1, position.lsn + 1)
-    ]
+class TestJsonlOfAgentTrace(TestJsonl):
+    """``jsonl`` in AgentTrace's format."""
+
+    options = {"format": "agenttrace", "rotate_bytes": 1500}  # noqa: RUF012
 
 
-def test_it_takes_spans(kind: str, tmp_path: Path) -> None:
-    """A sink says what it takes, and spans are among it."""
+class AitraceSide:
+    """A directory of traces; a file in its place lets nothing be written."""
 
-    async def test() -> None:
-        async with side_of(kind, tmp_path) as side:
-            sink = side.make()
-            assert Kind.SPANS in sink.kinds
-            await sink.close()
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._directory = place / "traces"
 
-    run(test())
+    def make(self) -> Sink:
+        """Return a sink that writes each trace at once."""
+        options = {"directory": str(self._directory), "quiet": "0s"}
+        return built(self._place, "aitrace_file", options)
 
+    def held(self) -> list[int]:
+        """Return the LSN of every span in every file."""
+        if not self._directory.is_dir():
+            return []
+        found = [
+            [int(span["sidespan"]["lsn"]) for span in json.loads(path.read_bytes())["spans"]]
+            for path in self._directory.glob("*.json")
+            if not path.name.endswith(".evidence.json")
+        ]
+        return [lsn for one in sorted(found) for lsn in one]
 
-def test_it_delivers_everything_in_order(kind: str, tmp_path: Path) -> None:
-    """Every span arrives once, in LSN order, under its own stamp."""
-
-    async def test() -> None:
-        log, positions = await stored(tmp_path)
-        async with side_of(kind, tmp_path) as side:
-            async with carrying(side, log, tmp_path, positions[-1]) as carrier:
-                await eventually(lambda: carrier.saved == positions[-1], "all records")
-            assert side.held() == expected(positions)
-        log.close()
-
-    run(test())
-
-
-def test_it_goes_on_where_it_stopped(kind: str, tmp_path: Path) -> None:
-    """After a clean restart only what is new is delivered."""
-
-    async def test() -> None:
-        log, positions = await stored(tmp_path)
-        async with side_of(kind, tmp_path) as side:
-            for upto in positions:
-                async with carrying(side, log, tmp_path, upto) as carrier:
-                    await eventually(lambda: carrier.lag_items == 0, "its part")
-            assert side.held() == expected(positions)
-        log.close()
-
-    run(test())
+    def fail(self, times: int) -> Callable[[], None]:
+        """Put a file in the way."""
+        assert times
+        self._directory.write_bytes(b"")
+        return self._directory.unlink
 
 
-def test_it_takes_the_same_records_again(kind: str, tmp_path: Path) -> None:
-    """When the cursor is lost all comes again; nothing is missing, and a file has it once."""
+class TestAitraceFile(SinkContract):
+    """``aitrace_file``."""
 
-    async def test() -> None:
-        log, positions = await stored(tmp_path)
-        async with side_of(kind, tmp_path) as side:
-            for _ in range(2):
-                (tmp_path / "cursor.json").unlink(missing_ok=True)
-                async with carrying(side, log, tmp_path, positions[-1]) as carrier:
-                    await eventually(lambda: carrier.saved == positions[-1], "all")
-            assert set(side.held()) == set(expected(positions))
-            if kind == "jsonl":
-                assert side.held() == expected(positions)
-        log.close()
+    holds_once = True
 
-    run(test())
+    @asynccontextmanager
+    async def side(self, place: Path) -> AsyncIterator[Side]:
+        """Yield the directory."""
+        yield AitraceSide(place)
 
 
-def test_trouble_that_passes_loses_and_reorders_nothing(kind: str, tmp_path: Path) -> None:
-    """A sink that cannot deliver says Retry; once it can, everything arrives in order."""
+class ConsoleSide:
+    """A pipe; while it is full nobody reads."""
 
-    async def test() -> None:
-        log, positions = await stored(tmp_path)
-        async with side_of(kind, tmp_path) as side:
-            relieve = side.fail(times=3)
-            async with carrying(side, log, tmp_path, positions[-1]) as carrier:
-                await eventually(lambda: carrier.figures.retries >= 2, "two failures")
-                assert not side.held()
-                assert carrier.saved is None
-                relieve()
-                await eventually(lambda: carrier.saved == positions[-1], "the recovery")
-            assert side.held() == expected(positions)
-        log.close()
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        self._read = b""
 
-    run(test())
+    def make(self) -> Sink:
+        """Return a sink that prints into it."""
+        return ConsoleSink(self._writer, "utf-8", verbose=True, colour=False, wait_s=0.01)
+
+    def held(self) -> list[int]:
+        """Return the LSNs that were printed."""
+        with contextlib.suppress(BlockingIOError):
+            self._read += os.read(self._reader, 1 << 20)
+        return [int(lsn) for lsn in re.findall(rb" lsn (\d+) ", self._read)]
+
+    def fail(self, times: int) -> Callable[[], None]:
+        """Fill the pipe."""
+        assert times
+        os.set_blocking(self._writer, False)
+        try:
+            while True:
+                os.write(self._writer, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(self._writer, True)
+
+        def relieve() -> None:
+            self.held()
+
+        return relieve
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self._reader)
+        os.close(self._writer)
 
 
-def test_closing_it_twice_does_no_harm(kind: str, tmp_path: Path) -> None:
-    """Close may be called before anything was delivered, and again."""
+class TestConsole(SinkContract):
+    """``console``."""
 
-    async def test() -> None:
-        async with side_of(kind, tmp_path) as side:
-            sink = side.make()
-            await sink.close()
-            await sink.close()
+    @asynccontextmanager
+    async def side(self, _place: Path) -> AsyncIterator[Side]:
+        """Yield the pipe."""
+        side = ConsoleSide()
+        try:
+            yield side
+        finally:
+            side.close()
 
-    run(test())
+
+class NatsSide:
+    """A server; without its stream nothing is taken."""
+
+    def __init__(self, place: Path, server: NatsServer) -> None:
+        self._place = place
+        self._server = server
+
+    def make(self) -> Sink:
+        """Return a sink that publishes there."""
+        return built(self._place, "nats", {"servers": [self._server.url], "timeout": "2s"})
+
+    def held(self) -> list[int]:
+        """Return the stamps in the stream, asked by a client with a loop of its own."""
+
+        async def ask() -> list[int]:
+            async with client_of(self._server.url) as client:
+                names = [one.config.name for one in await client.jetstream().streams_info()]
+                return lsns_in(await messages(client)) if STREAM in names else []
+
+        return self._apart(ask)
+
+    def fail(self, times: int) -> Callable[[], None]:
+        """Remove the stream; it is made again afterwards."""
+        assert times
+
+        async def remove() -> None:
+            async with client_of(self._server.url) as client:
+                await client.jetstream().delete_stream(STREAM)
+
+        async def add() -> None:
+            async with client_of(self._server.url) as client:
+                await add_stream(client)
+
+        self._apart(remove)
+        return lambda: self._apart(add)
+
+    def _apart(self, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(ask())).result()
+
+
+@pytest.mark.slow
+class TestNats(SinkContract):
+    """``nats``, with a stream that knows what it has."""
+
+    holds_once = True
+
+    @asynccontextmanager
+    async def side(self, place: Path) -> AsyncIterator[Side]:
+        """Yield a server with its stream."""
+        with serving(place) as server:
+            async with client_of(server.url) as client:
+                await add_stream(client)
+            yield NatsSide(place, server)

@@ -112,6 +112,25 @@ class TlsSide(DaemonSide):
         monkeypatch.setenv("SIDESPAN_BEARER_FILE", str(secret))
 
 
+class MutualTlsSide(DaemonSide):
+    """The same door where a client's certificate says who writes."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        authority = Authority(root)
+        pair = authority.issue("node", ["localhost"])
+        own = authority.issue("agent", ["agent.example"])
+        config = (
+            f'[receivers.tls]\ncert_file = "{pair.cert}"\nkey_file = "{pair.key}"\n'
+            f'client_ca_file = "{authority.cert}"\n'
+            '[receivers.tenants.team-a]\ncertificates = ["agent.example"]\n'
+        )
+        super().__init__(root, "gRPC over TCP", config)
+        self.address = f"grpcs://localhost:{self.address.rpartition(':')[2]}"
+        monkeypatch.setenv("SIDESPAN_TLS_CA", str(authority.cert))
+        monkeypatch.setenv("SIDESPAN_TLS_CERT", str(own.cert))
+        monkeypatch.setenv("SIDESPAN_TLS_KEY", str(own.key))
+
+
 class PeerSide:
     """A fake that tests use: it has to keep the same promises."""
 
@@ -141,7 +160,7 @@ class PeerSide:
 @pytest.fixture(
     params=[
         "frames to a fake", "frames to sidespan.testing", "frames", "gRPC", "gRPC over TCP",
-        "gRPC over TLS",
+        "gRPC over TLS", "gRPC over mutual TLS",
     ]
 )  # fmt: skip
 def side(
@@ -155,6 +174,8 @@ def side(
         made = PeerSide(FakeDaemon(tmp_path / "ingest.sock"))
     elif request.param == "gRPC over TLS":
         made = TlsSide(tmp_path, monkeypatch)
+    elif request.param == "gRPC over mutual TLS":
+        made = MutualTlsSide(tmp_path, monkeypatch)
     else:
         made = DaemonSide(tmp_path, request.param)
     made.start()
@@ -347,3 +368,21 @@ def test_what_the_daemon_refuses_is_final(tmp_path: Path) -> None:
             transport.close()
     finally:
         daemon.terminate()
+
+
+def test_without_its_certificate_a_client_is_not_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handshake fails, and the spans wait for one that succeeds."""
+    side = MutualTlsSide(tmp_path, monkeypatch)
+    monkeypatch.delenv("SIDESPAN_TLS_CERT")
+    monkeypatch.delenv("SIDESPAN_TLS_KEY")
+    side.start()
+    try:
+        transport = connect(side.address, os.urandom(16))
+        with pytest.raises(RetryableError):
+            transport.send(1, records(two_ids()))
+        transport.close()
+        assert side.stored() == []
+    finally:
+        side.end()

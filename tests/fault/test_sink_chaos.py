@@ -23,7 +23,7 @@ from tests.workers import WorkerProcess, working
 
 POISON = b"poison"
 SPANS_PER_REQUEST = 20
-LIVES = 3
+LIVES = 2
 
 
 class Load:
@@ -41,7 +41,7 @@ class Load:
         while not self._stopping:
             request = export_request(SPANS_PER_REQUEST)
             spans = request.resource_spans[0].scope_spans[0].spans
-            bad = self._choice.random() < 0.1
+            bad = self._choice.random() < 0.03
             if bad:
                 spans[7].name = POISON.decode()
             admitted = Admitted((content(request.SerializeToString()),))
@@ -49,7 +49,7 @@ class Load:
             self.acked |= {span.span_id for span in spans}
             if bad:
                 self.poisoned.add(spans[7].span_id)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
         """Wait for the request under way, then append no more."""
@@ -104,8 +104,9 @@ class Moods:
         storms = [
             Answer(503, (("Retry-After", "0"),)),
             Answer(502, (), b"x" * 200_000),
-            Answer(200, (), bytes(SINK_RESPONSE_BYTES_MAX + 1)),
         ]
+        if POISON not in body:
+            storms.append(Answer(200, (), bytes(SINK_RESPONSE_BYTES_MAX + 1)))
         if self.bad and self._choice.random() < 0.3:
             return self._choice.choice(storms)
         return Answer(400, (), b"poison") if POISON in body else Answer()

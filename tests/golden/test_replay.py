@@ -78,7 +78,10 @@ def test_journal_keeps_the_bytes_and_the_sink_forwards_the_messages(tmp_path: Pa
     async def scenario() -> list[ExportTraceServiceRequest]:
         (http_port,) = free_ports(1)
         async with collecting() as collector:
-            config = f'[sinks.out]\ntype = "otlp"\nendpoint = "http://{collector.address}"\n'
+            config = (
+                f'[sinks.out]\ntype = "otlp"\nendpoint = "http://{collector.address}"\n'
+                'capture = "full"\n'
+            )
             arguments = ["--otlp-http", f"127.0.0.1:{http_port}"]
             with running(tmp_path, arguments, config=config) as daemon:
                 await asyncio.to_thread(send, daemon, http_port, sent)

@@ -33,6 +33,14 @@ def test_an_exception_is_on_the_same_line() -> None:
     assert text == "WARNING a.b: failed\\nValueError: bad\\x1b[2J"
 
 
+def test_a_secret_is_in_no_line() -> None:
+    """Neither of a message nor of a traceback."""
+    info = (ValueError, ValueError("bad s3cret-value"), None)
+    record = logging.LogRecord("a.b", logging.ERROR, "", 1, "is %s", ("s3cret-value",), info)
+    text = LineFormatter(lambda line: line.replace("s3cret-value", "***")).format(record)
+    assert text == "ERROR a.b: is ***\\nValueError: bad ***"
+
+
 @given(st.text())
 def test_no_control_character_survives(text: str) -> None:
     """C0, DEL, C1 and line separators are all written out; everything else is kept."""

@@ -50,17 +50,23 @@ def test_sinks_show_their_cursor_and_lag(run: Run, tmp_path: Path) -> None:
         path = tmp_path / "sinks" / name / "cursor.json"
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
+    (tmp_path / "sinks/archive/dead-letters.jsonl").write_bytes(b"letters")
 
     document = run("status", "--json", "--data", tmp_path).document
     lines = run("status", "--data", tmp_path).out.splitlines()
 
     assert document["last_lsn"] == "5"
+    ages = {name: sink.pop("oldest_age_s") for name, sink in document["sinks"].items()}
+    assert ages["archive"] >= 0.0
+    assert ages["broken"] is None
     assert document["sinks"] == {
-        "archive": {"position": f"{lineage}:3", "lag_items": 2},
-        "broken": {"position": None, "lag_items": None},
-        "elsewhere": {"position": f"{'ab' * 8}:3", "lag_items": None},
+        "archive": {"position": f"{lineage}:3", "lag_items": 2, "dead_letter_bytes": 7},
+        "broken": {"position": None, "lag_items": None, "dead_letter_bytes": 0},
+        "elsewhere": {"position": f"{'ab' * 8}:3", "lag_items": None, "dead_letter_bytes": 0},
     }
-    assert any(line.endswith(f"at {lineage}:3, 2 behind") for line in lines)
+    (line,) = (line for line in lines if line.startswith("sink archive"))
+    assert f"at {lineage}:3, 2 behind, the oldest for " in line
+    assert line.endswith(", 7 B of dead letters")
 
 
 def test_asking_whether_it_runs_does_not_disturb(run: Run, tmp_path: Path) -> None:

@@ -106,6 +106,22 @@ def test_a_durable_span_is_on_disk_before_its_body_runs(daemon: FakeDaemon) -> N
         assert not plain.durable
 
 
+def test_only_who_waits_for_it_announces_a_durable_span(daemon: FakeDaemon) -> None:
+    """Were it announced by its age first, who waits would not hear of it."""
+    init(daemon)
+    pay = sidespan.span("pay", durable=True)
+    pay._begin(None)
+    with sidespan.span("other", durable=True, durable_timeout_s=WAIT_S):
+        pass
+    assert [mark.name for mark in daemon.marks] == ["other"]
+    with pay.activate(), sidespan.span("inner"):
+        pass
+    pay.end()
+    assert sidespan.flush(WAIT_S)
+    assert {span.name for span in daemon.spans} == {"other", "inner", "pay"}
+    assert daemon.open == []
+
+
 def test_a_durable_function_is_announced_at_each_call(daemon: FakeDaemon) -> None:
     """The decorator keeps the option."""
     init(daemon, mark_after_s=3600)

@@ -1,5 +1,6 @@
-"""The programs of the pages that say how to migrate and how to go beyond one thread."""
+"""The programs of the pages on Python run as they stand."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.client.peer import Peer
+
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-def programs(page: str, since: str = "") -> list[str]:
-    """Return the Python blocks of a page, from a heading on."""
+def programs(page: str) -> list[str]:
+    """Return the Python blocks of a page."""
     text = (DOCS / page).read_text(encoding="utf-8")
-    assert since in text
-    found = re.findall(r"```python\n(.*?)```", text[text.index(since) :], re.DOTALL)
+    found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert found
     return found
 
 
-PROGRAMS = [*programs("python_migrating.md"), *programs("python.md", "## Threads, pools")]
+QUICK_START, *OTHERS = programs("python.md")
+PROGRAMS = [*programs("python_migrating.md"), *OTHERS]
 
 
 @pytest.mark.slow
@@ -32,3 +35,19 @@ def test_it_runs(program: str, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_the_quick_start_runs(peer: Peer) -> None:
+    """It prints the id of its trace and that all is on disk; its steps belong to the trace."""
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", QUICK_START],
+        env={**os.environ, "SIDESPAN_SOCKET": str(peer.path)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30, check=True,
+    )  # fmt: skip
+
+    trace_id, flushed, state = finished.stdout.split()
+    assert (flushed, state) == ("True", "connected")
+    spans = {span.name: span for span in peer.spans()}
+    assert list(spans) == ["chat gpt-x", "execute_tool pack", "plan-trip"]
+    assert {span.trace_id.hex() for span in spans.values()} == {trace_id}

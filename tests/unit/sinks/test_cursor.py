@@ -26,9 +26,20 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_the_file_is_readable_by_people(tmp_path: Path) -> None:
     """The form is the documented one: an LSN as text, a lineage in hex."""
-    CursorFile(tmp_path / "cursor.json").save(Position(1, LINEAGE, 7))
+    CursorFile(tmp_path / "cursor.json").save(Position(1, LINEAGE, 7), {"all": 5})
     text = (tmp_path / "cursor.json").read_text(encoding="utf-8")
-    assert text == '{"ordinal": 1, "lineage": "00112233445566aa", "lsn": "7"}\n'
+    assert text == (
+        '{"ordinal": 1, "lineage": "00112233445566aa", "lsn": "7", "streams": {"all": "5"}}\n'
+    )
+
+
+def test_the_streams_come_back(tmp_path: Path) -> None:
+    """What each stream ended with is known again after a restart; without a word of it, nothing."""
+    file = CursorFile(tmp_path / "cursor.json")
+    file.save(Position(1, LINEAGE, 7), {"spans": 7, "logs": 3})
+    again = CursorFile(tmp_path / "cursor.json")
+    assert again.load() == Position(1, LINEAGE, 7)
+    assert again.streams == {"spans": 7, "logs": 3}
 
 
 def test_a_new_sink_has_no_cursor(tmp_path: Path) -> None:

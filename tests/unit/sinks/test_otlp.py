@@ -14,9 +14,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from sidespand.model import Delivered, Rejected, Retry
+from sidespand.model import Delivered, Kind, Rejected, Retry
 from sidespand.sinks import stamping
-from sidespand.sinks.otlp import Endpoint, OtlpSink, parse_endpoint, parse_headers
+from sidespand.sinks.otlp import OtlpSink
+from sidespand.sinks.otlp_grpc import GrpcExporter
+from sidespand.sinks.otlp_options import Endpoint, Headers, Tls, parse_endpoint, parse_headers
 from tests.collector import Failure, collecting
 from tests.journals import LINEAGE, NODE_REF, content, records, run
 from tests.otlp import encoded, export_request
@@ -27,17 +29,27 @@ def otlp_sink(
     *,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 20.0,
-    compression: grpc.Compression = grpc.Compression.NoCompression,
+    compression: str = "none",
     tls: bool = False,
 ) -> OtlpSink:
-    """Return a sink for the collector at ``address``."""
+    """Return a sink for the collector at ``address``, which speaks gRPC."""
+    if address.startswith("unix:"):
+        endpoint = Endpoint(socket=address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        endpoint = Endpoint(tls, host, int(port))
     return OtlpSink(
-        Endpoint(address, tls), headers or {}, timeout_s, compression, lambda *_: NODE_REF
+        GrpcExporter(endpoint, Tls(), timeout_s, compression),
+        kinds=frozenset({Kind.SPANS, Kind.LOGS, Kind.METRICS}),
+        stamp="span",
+        headers=Headers(headers or {}),
+        request_bytes_max=4 << 20,
+        node_ref=lambda *_: NODE_REF,
     )
 
 
-@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-def test_records_arrive_as_one_request_with_their_stamps(compression: grpc.Compression) -> None:
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_records_arrive_as_one_request_with_their_stamps(compression: str) -> None:
     """Several records are one export; without its stamps each message is what was sent."""
 
     async def test() -> None:
@@ -105,8 +117,8 @@ def test_answers_become_outcomes() -> None:
                 Rejected(2, "old"),
                 Retry("UNAVAILABLE: busy", 2.0),
                 Retry("RESOURCE_EXHAUSTED: full", 2.0),
-                Rejected(5, "RESOURCE_EXHAUSTED: too large"),
-                Rejected(5, "INVALID_ARGUMENT: no"),
+                Rejected(5, "RESOURCE_EXHAUSTED: too large", whole=True),
+                Rejected(5, "INVALID_ARGUMENT: no", whole=True),
                 Delivered(),
             ]
             await sink.close()
@@ -154,17 +166,27 @@ def test_tls_is_spoken_to_an_https_endpoint() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("http://127.0.0.1:4317", Endpoint("127.0.0.1:4317", tls=False)),
-        ("http://collector", Endpoint("collector:4317", tls=False)),
-        ("http://collector/", Endpoint("collector:4317", tls=False)),
-        ("https://collector.example:443", Endpoint("collector.example:443", tls=True)),
-        ("http://[::1]:4317", Endpoint("[::1]:4317", tls=False)),
-        ("unix:///run/collector.sock", Endpoint("unix:/run/collector.sock", tls=False)),
+        ("http://127.0.0.1:4317", Endpoint(host="127.0.0.1", port=4317)),
+        ("http://collector", Endpoint(host="collector")),
+        ("http://collector/", Endpoint(host="collector")),
+        ("https://collector.example:443", Endpoint(tls=True, host="collector.example", port=443)),
+        ("http://[::1]:4317", Endpoint(host="::1", port=4317)),
+        ("unix:///run/collector.sock", Endpoint(socket="/run/collector.sock")),
+        (
+            "https://cloud.example/api/otel/",
+            Endpoint(tls=True, host="cloud.example", path="/api/otel"),
+        ),
     ],
 )
 def test_endpoints_that_can_be_used(value: str, expected: Endpoint) -> None:
-    """TCP with and without TLS, and sockets; OTLP's port is the default."""
+    """TCP with and without TLS, sockets, and paths."""
     assert parse_endpoint(value) == expected
+
+
+def test_a_port_that_is_not_given_is_the_protocols() -> None:
+    """OTLP's port is 4317 over gRPC and 4318 over HTTP; an address of IPv6 has brackets."""
+    assert Endpoint(host="collector").authority("grpc") == "collector:4317"
+    assert Endpoint(host="::1").authority("http/protobuf") == "[::1]:4318"
 
 
 @pytest.mark.parametrize(
@@ -209,6 +231,7 @@ def test_header_keys_are_metadata_keys() -> None:
         {"a b": "x"},
         {"grpc-timeout": "1S"},
         {"key-bin": "x"},
+        {"Content-Encoding": "x"},
         {"key": 5},
         {"key": "secret\n"},
         {"key": "sécret"},

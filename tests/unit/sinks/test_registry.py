@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sidespand.config import SinkConfig
+from sidespand.config import Capture, SinkConfig
 from sidespand.errors import ConfigError
-from sidespand.model import Delivered
+from sidespand.model import Delivered, Kind
 from sidespand.sinks import registry
 from sidespand.sinks.jsonl import JsonlSink
+from sidespand.sinks.otlp_options import Endpoint
 from tests.journals import NODE_REF, content, records, run
 from tests.otlp import encoded
 
@@ -28,13 +29,31 @@ def test_every_key_has_a_value_after_parsing() -> None:
             SinkConfig("tempo", "otlp", {"endpoint": "http://tempo", "timeout": "500ms"}),
         ]
     )
-    assert (jsonl.name, jsonl.options) == ("archive", {"path": None})
+    assert (jsonl.name, jsonl.options) == (
+        "archive",
+        {
+            "path": None,
+            "format": "spans",
+            "rotate_bytes": None,
+            "rotate_age": None,
+            "keep_files": None,
+        },
+    )
     assert otlp.options == {
-        "endpoint": ("tempo:4317", False),
+        "endpoint": Endpoint(host="tempo"),
+        "protocol": "grpc",
+        "signals": {Kind.SPANS, Kind.LOGS, Kind.METRICS},
+        "stamp": "span",
         "headers": {},
+        "headers_file": None,
         "timeout": 0.5,
         "compression": "none",
+        "request_bytes_max": 4 << 20,
+        "ca_file": None,
+        "cert_file": None,
+        "key_file": None,
     }
+    assert (otlp.wanted, otlp.additions) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +137,25 @@ def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
     (plan,) = registry.parse([SinkConfig("archive", "jsonl", {})])
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"sinks.archive: cannot make .*file") as refused:
-        registry.build(plan, tmp_path / "file" / "archive", lambda *_: {"source_node_ref": NODE_REF})
+        registry.build(
+            plan, tmp_path / "file" / "archive", lambda *_: {"source_node_ref": NODE_REF}
+        )
     assert "data_dir" in refused.value.hint
+
+
+def test_what_claims_to_be_redacted_is_never_handed_all() -> None:
+    """AITrace's files say that they are redacted: another level is refused, the default is not."""
+    (plan,) = registry.parse([SinkConfig("traces", "aitrace_file", {})])
+    assert plan.capture is Capture.REDACTED
+    error = refusal(SinkConfig("traces", "aitrace_file", {}, capture=Capture.FULL))
+    assert str(error).startswith("sinks.traces.capture: ")
+    assert error.hint
+
+
+def test_two_sinks_do_not_share_a_directory() -> None:
+    """Files of two sinks in one directory would be taken for one another's."""
+    options = {"directory": "/tmp/same"}
+    error = refusal(
+        SinkConfig("a", "aitrace_file", options), SinkConfig("b", "aitrace_file", options)
+    )
+    assert str(error) == "sinks.b.directory: sinks.a writes there already"
