@@ -192,7 +192,7 @@ RELOAD_GRACE_S: Final = 2.0
 # One request of a sink: what may be set, and what its receiver's trailers may take.
 REQUEST_BYTES_MIN: Final = 64 * KIB
 REQUEST_BYTES_MAX: Final = MESSAGE_BYTES_MAX
-SINK_TRAILERS_BYTES_MAX: Final = 64 * KIB
+SINK_TRAILERS_BYTES_MAX: Final = 1 * MIB
 # A filter is written by hand; each term is asked of each item.
 FILTER_CHARACTERS_MAX: Final = 4096
 FILTER_TERMS_MAX: Final = 64
@@ -229,8 +229,8 @@ GOVERNED_TRACES_MAX: Final = 65_536
 GOVERNED_PARTS_MAX: Final = 64
 # Lines of a file that one flush covers: what a power cut may leave as holes.
 LINES_BYTES_MAX: Final = 4 * MIB
-# aitrace_file: spans of one file, as AITrace's collector takes; memory of the database of those that
-# wait; traces whose files share their flushes; and the largest file that is read back.
+# aitrace_file: spans of one file, as AITrace's collector takes; memory of the database of those
+# that wait; traces whose files share their flushes; and the largest file that is read back.
 TRACE_FILE_SPANS_MAX: Final = 10_000
 PENDING_CACHE_KIB: Final = 8 * 1024
 PENDING_TRACES_PER_TURN: Final = 64
@@ -241,6 +241,8 @@ RECEIPT_BYTES_MAX: Final = 64 * KIB
 # node reference of 255 characters three times over.
 NATS_WINDOW_MESSAGES: Final = 64
 NATS_HEADER_BYTES_MAX: Final = 2 * KIB
+# A connection that is broken off gets this long for its goodbye.
+NATS_CLOSE_S: Final = 1.0
 # console: attributes, and events, that are printed of one span; how long a reader is waited for.
 CONSOLE_LINES_PER_SPAN_MAX: Final = 64
 CONSOLE_WAIT_S: Final = 1.0
@@ -255,6 +257,9 @@ CHANNEL_ASKS_MAX: Final = 16
 # One question: the reader of the channel may hold most of it and a further read at once.
 CHANNEL_ASK_BYTES_MAX: Final = 512 * KIB
 SINK_FIGURES_S: Final = 1.0
+
+# How long a file that is being imported waits for a daemon that does not answer.
+IMPORT_WAIT_S: Final = 30.0
 
 # An id in a question: fewer digits would name too much. What an ambiguous one lists.
 ID_PREFIX_CHARACTERS_MIN: Final = 6

@@ -48,6 +48,7 @@ _COMMANDS = {
     "explain": "say all that the record says of the order of two items",
     "order": "put a trace in an order that the record does not contradict",
     "violations": "list what in the record contradicts its own rules",
+    "import": "hand a file of OTLP/JSON lines to the daemon, each line once",
     "deadletter": "list, show, deliver again or drop what sinks refused",
     "redact": "take the content of records out of the node, for good",
     "keys": "make the node's key, or print what others pin to trust it",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from sidespand.cli.output import print_fields, print_json
 if TYPE_CHECKING:
     from sidespand.journal.reader import JournalReader
     from sidespand.journal.state import Head
+    from sidespand.model import Position
 
 # stat(2): the unit of st_blocks, whatever the file system's own.
 _BLOCK_BYTES = 512
@@ -83,7 +85,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
                 "checkpoint_key": _checkpoint_key(opened.reader, head, generation),
             }
             # After the head was read: a sink that caught up meanwhile has no lag.
-            document["sinks"] = _sinks(layout.sinks_dir, head)
+            document["sinks"] = _sinks(layout.sinks_dir, head, opened.reader)
     return document
 
 
@@ -112,6 +114,12 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"sink {name}", "its cursor cannot be read"
             continue
         lag = "in an older lineage" if sink["lag_items"] is None else f"{sink['lag_items']} behind"
+        if sink["oldest_age_s"] is not None:
+            # A duration that began at 1, for 0 would be no end.
+            age_ns = int(sink["oldest_age_s"] * 1e9)
+            lag += f", the oldest for {units.duration(1, age_ns + 1)}"
+        if sink["dead_letter_bytes"]:
+            lag += f", {units.size(sink['dead_letter_bytes'])} of dead letters"
         yield f"sink {name}", f"at {sink['position']}, {lag}"
 
 
@@ -171,20 +179,44 @@ def _used_bytes(directory: Path) -> int:
     return used
 
 
-def _sinks(directory: Path, head: "Head") -> dict[str, dict[str, Any]]:
+def _sinks(
+    directory: Path, head: "Head", reader: "JournalReader"
+) -> dict[str, dict[str, Any]]:
     files = sorted(directory.glob("*/cursor.json"))
-    return {file.parent.name: _sink(file, head) for file in files}
+    return {file.parent.name: _sink(file, head, reader) for file in files}
 
 
-def _sink(file: Path, head: "Head") -> dict[str, Any]:
+def _sink(file: Path, head: "Head", reader: "JournalReader") -> dict[str, Any]:
     from sidespand.sinks.cursor import CursorFile
+    from sidespand.sinks.dead_letters import DeadLetters
 
+    dead_letter_bytes = DeadLetters(file.parent).size_bytes
     try:
         cursor = CursorFile(file).load()
     except OSError:
         cursor = None
     if cursor is None:
-        return {"position": None, "lag_items": None}
+        return {
+            "position": None,
+            "lag_items": None,
+            "oldest_age_s": None,
+            "dead_letter_bytes": dead_letter_bytes,
+        }
     # How many items an older lineage still holds is for its reader to count.
     lag = max(0, head.last_lsn - cursor.lsn) if cursor.lineage == head.lineage else None
-    return {"position": str(cursor), "lag_items": lag}
+    return {
+        "position": str(cursor),
+        "lag_items": lag,
+        "oldest_age_s": _waiting_s(reader, cursor) if lag != 0 else None,
+        "dead_letter_bytes": dead_letter_bytes,
+    }
+
+
+def _waiting_s(reader: "JournalReader", cursor: "Position") -> float | None:
+    # How old the oldest record is that a client sent and the sink has not passed.
+    from sidespand.model import Record
+
+    for entry in reader.read(cursor):
+        if isinstance(entry, Record) and not entry.header.kind.is_control:
+            return max(0.0, (time.time_ns() - entry.header.wall_ns) / 1e9)
+    return None
