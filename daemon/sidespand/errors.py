@@ -102,7 +102,9 @@ class Unavailable(Refused):
 
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_ms: int = RETRY_AFTER_MS) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after_ms: int = RETRY_AFTER_MS
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_ms = retry_after_ms
 

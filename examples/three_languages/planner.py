@@ -7,10 +7,11 @@ node's newest token.
 """
 
 import argparse
+import contextlib
 import json
 import sys
-import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from typing import Any
 
 import sidespan
@@ -60,12 +61,11 @@ def call_worker(city: str, days: int, worker: str) -> dict[str, Any]:
         OSError: It does not answer.
     """
     with sidespan.span("POST /pack", {"http.request.method": "POST"}, kind="client"):
-        request = urllib.request.Request(
-            f"http://{worker}/pack", data=f"city={city}&days={days}".encode(), method="POST"
-        )
-        sidespan.inject(request.headers)
-        with urllib.request.urlopen(request, timeout=CALL_TIMEOUT_S) as reply:
-            advice: dict[str, Any] = json.load(reply)
+        headers: dict[str, str] = {}
+        sidespan.inject(headers)
+        with contextlib.closing(HTTPConnection(worker, timeout=CALL_TIMEOUT_S)) as connection:
+            connection.request("POST", "/pack", f"city={city}&days={days}", headers)
+            advice: dict[str, Any] = json.load(connection.getresponse())
         return advice
 
 

@@ -11,7 +11,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sidespand.journal.store import JournalStore
-from sidespand.limits import SINK_RESPONSE_BYTES_MAX
+from sidespand.limits import SINK_RESPONSE_BYTES_MAX, SINK_TRAILERS_BYTES_MAX
 from sidespand.model import Admitted, Position
 from sidespand.sinks.dead_letters import DeadLetters
 from tests.chaos import Chaos, chaotic
@@ -90,7 +90,8 @@ class Moods:
         huge = Status(message="x" * 20_000).SerializeToString()
         storms = [
             Failure(grpc.StatusCode.UNAVAILABLE, "storm"),
-            Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "y" * 200_000),
+            Failure(grpc.StatusCode.UNAVAILABLE, "y" * 200_000),
+            Failure(grpc.StatusCode.UNAVAILABLE, "z" * (SINK_TRAILERS_BYTES_MAX + 1)),
             Failure(grpc.StatusCode.ABORTED, "huge", (("grpc-status-details-bin", huge),)),
         ]
         if self.bad and self._choice.random() < 0.3:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sidespand.journal.reader import JournalReader
 from sidespand.model import Kind, Record
-from sidespand.sinks.stamping import KEYS
+from sidespand.sinks.stamping import HLC_KEY, KEYS, LSN_KEY, PREV_KEY
 from tests.bench.servers import free_ports
 from tests.collector import collecting
 from tests.daemon import Daemon, running
@@ -112,4 +112,5 @@ def test_journal_keeps_the_bytes_and_the_sink_forwards_the_messages(tmp_path: Pa
         assert len(stamped) == 3
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                assert len({pair.key for pair in span.attributes} & KEYS) == 2
+                stamped = {pair.key for pair in span.attributes} & KEYS
+                assert stamped - {PREV_KEY} == {LSN_KEY, HLC_KEY}

@@ -108,7 +108,9 @@ class Doors:
         if self._ingest is not None:
             self._ingest.close()
         self._intake.release()
-        await asyncio.gather(self._sessions.drain(), self._http.close(grace_s), self._grpc.close(grace_s))
+        await asyncio.gather(
+            self._sessions.drain(), self._http.close(grace_s), self._grpc.close(grace_s)
+        )
 
     async def _open(self) -> list[str]:
         config = self._config

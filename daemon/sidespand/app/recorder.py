@@ -69,9 +69,7 @@ class Recorder:
         self.failed = asyncio.Event()
         # What governed records may name.
         self._sinks = {sink.name for sink in config.sinks}
-        node_signer = node_key.load(
-            config.node_key_path, required=config.node_key_file is not None
-        )
+        node_signer = node_key.load(config.node_key_path, required=config.node_key_file is not None)
         identity = node_identity(config, self._clock)
         keys = load_keys(config)
         self._runtime_lock = _own_runtime_dir(config)

@@ -77,9 +77,7 @@ class Worker:
             closed=lambda: self._end(0.0),
             reloading=self._reload,
         )
-        admin = NodeAdmin(
-            self._reader, self._runner.carriers, self._channel, self._carriers.places
-        )
+        admin = NodeAdmin(self._reader, self._runner.carriers, self._channel, self._carriers.places)
         # Whoever may connect may redact: its owner alone.
         self._api_path = UnixPath(config.runtime_dir / "api.sock", Ownership(mode=0o600))
         self._api = ApiServer(make_app(admin, _HOSTS), self._listeners())

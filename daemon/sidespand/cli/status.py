@@ -179,9 +179,7 @@ def _used_bytes(directory: Path) -> int:
     return used
 
 
-def _sinks(
-    directory: Path, head: "Head", reader: "JournalReader"
-) -> dict[str, dict[str, Any]]:
+def _sinks(directory: Path, head: "Head", reader: "JournalReader") -> dict[str, dict[str, Any]]:
     files = sorted(directory.glob("*/cursor.json"))
     return {file.parent.name: _sink(file, head, reader) for file in files}
 

@@ -72,9 +72,7 @@ def parse_id(text: str) -> str:
     return digits
 
 
-def newest_span(
-    records: Iterable[Record], read: Callable[[Record], Iterable[Item]] = items
-) -> Hit:
+def newest_span(records: Iterable[Record], read: Callable[[Record], Iterable[Item]] = items) -> Hit:
     """Return the span with the highest position.
 
     Args:

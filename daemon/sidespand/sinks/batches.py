@@ -23,11 +23,6 @@ class Batch:
     position: Position
     erased: tuple[Gap, ...] = ()
 
-    @property
-    def item_count(self) -> int:
-        """Items to deliver."""
-        return sum(record.header.item_count for record in self.records)
-
 
 def batches(entries: Sequence[Record | Gap], kinds: AbstractSet[Kind]) -> Iterator[Batch]:
     """Yield batches that cover ``entries`` without a gap, in log order.
@@ -61,7 +56,30 @@ def batches(entries: Sequence[Record | Gap], kinds: AbstractSet[Kind]) -> Iterat
         yield Batch(tuple(records), last)
 
 
+def cut(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Yield records that may have grown since they were a batch, in parts as large as a batch.
+
+    Args:
+        records: Each with its payload, in log order.
+    """
+    part: list[Record] = []
+    size = 0
+    for record in records:
+        added = _delivered_bytes(record)
+        if part and size + added > DELIVERY_BYTES_MAX:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += added
+    if part:
+        yield part
+
+
 def _size(entry: Record | Gap, kinds: AbstractSet[Kind]) -> int:
     if isinstance(entry, Gap) or entry.payload is None or entry.header.kind not in kinds:
         return 0
-    return len(entry.payload) + STAMP_BYTES_MAX * entry.header.item_count
+    return _delivered_bytes(entry)
+
+
+def _delivered_bytes(record: Record) -> int:
+    return len(record.payload or b"") + STAMP_BYTES_MAX * record.header.item_count

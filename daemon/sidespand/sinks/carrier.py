@@ -1,26 +1,38 @@
-"""Carries the log to one sink: read, deliver, advance the cursor, wait.
+"""Carries the log to one sink: read, select, deliver, advance the cursor, wait.
 
-Invariants: the cursor moves only behind what the sink took or refused for good; it is durable
-before the first record of another lineage is delivered; nothing but a stop ends the task.
+Invariants: the cursor moves only behind what the sink took, or what is durable among its dead
+letters; it is durable before the first record of another lineage is delivered; nothing but a stop
+ends the task.
 """
 
 import asyncio
+import errno
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sidespand import backoff
+from sidespand.errors import InUse
+from sidespand.filters import Filter
 from sidespand.limits import (
     CURSOR_SAVE_S,
     SINK_COALESCE_S,
     SINK_REASON_CHARACTERS_MAX,
     SINK_RETRY_AFTER_S_MAX,
+    SINK_SPLITS_MAX,
 )
 from sidespand.model import Delivered, Delivery, Gap, Position, Record, Rejected, Retry
-from sidespand.ports import Erasable, Log, Sink
-from sidespand.sinks.batches import Batch, batches
+from sidespand.ports import Erasable, Log, PerKind, Sink
+from sidespand.sinks import otlp_walk, selecting
+from sidespand.sinks.batches import Batch, batches, cut
 from sidespand.sinks.cursor import CursorFile, contradicts
+from sidespand.sinks.dead_letters import DeadLetters, Key
+from sidespand.sinks.policy import Policy
+from sidespand.sinks.resources import Additions
+from sidespand.sinks.tap import Tap
 
 _log = logging.getLogger(__name__)
 
@@ -33,15 +45,21 @@ class Figures:
 
     Args:
         delivered_items: The sink took them.
-        rejected_items: The sink refused them for good.
+        rejected_items: The sink refused them for good; they are among its dead letters.
         retries: Waits after a failure.
         missed_items: LSNs that could not be read from the journal.
+        dropped_items: Those of the rejected ones whose bytes found no room there.
+        withheld_items: The policy keeps them from the sink, or they name other sinks.
+        changed_values: Left out, replaced or scrubbed in what the sink was to get.
     """
 
     delivered_items: int = 0
     rejected_items: int = 0
     retries: int = 0
     missed_items: int = 0
+    dropped_items: int = 0
+    withheld_items: int = 0
+    changed_values: int = 0
 
 
 class Carrier:
@@ -51,9 +69,13 @@ class Carrier:
         name: Of the sink.
         sink: Who takes the records.
         log: Where they come from; it is shared and never waits.
-        cursor: Where the sink's place is kept.
+        cursor: Where the sink's place is kept; dead letters lie beside it.
         uniform: Spreads the waits between tries.
         coalesce_s: How long small commits are awaited after a pause, in seconds.
+        wanted: Which items the sink is meant to have; None for all.
+        additions: Attributes that every resource gets on its way.
+        policy: What of each record the sink gets; None for all of it, as stored.
+        tap: Gets copies of what the sink was handed.
     """
 
     def __init__(
@@ -65,9 +87,19 @@ class Carrier:
         *,
         uniform: Uniform,
         coalesce_s: float = SINK_COALESCE_S,
+        wanted: Filter | None = None,
+        additions: Additions | None = None,
+        policy: Policy | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self.name = name
         self.figures = Figures()
+        self.dead_letters = DeadLetters(cursor.place)
+        self._wanted = wanted
+        self._additions = additions
+        self._policy = policy
+        self._tap = tap
+        self._turn = asyncio.Lock()
         self._sink = sink
         self._journal = log
         self._cursor = cursor
@@ -75,6 +107,11 @@ class Carrier:
         self._coalesce_s = coalesce_s
         self._newest: Position | None = None
         self._position: Position | None = None
+        self._per_kind = isinstance(sink, PerKind)
+        # The newest item of the position's lineage in each stream of the sink.
+        self._streams: dict[str, int] = {}
+        # Wall clock of the oldest record that is being delivered.
+        self._waiting_since_ns: int | None = None
         self._reached: Position | None = None
         self._saved: Position | None = None
         self._saved_at_s = 0.0
@@ -100,13 +137,57 @@ class Carrier:
         return isinstance(self._sink, Erasable)
 
     async def erase(self, gone: Sequence[Gap]) -> None:
-        """Take records out of the sink's own files, if it keeps any.
+        """Take records out of the dead letters, the tap, and the sink's own files if it has any.
 
         Raises:
             OSError: Some may still be there; they go when the log tells of it.
         """
+        await asyncio.to_thread(self._erase_dead_letters, gone)
+        if self._tap is not None:
+            await self._tap.erase(gone)
         if isinstance(self._sink, Erasable):
             await self._sink.erase(gone)
+
+    def _erase_dead_letters(self, gone: Sequence[Gap]) -> None:
+        try:
+            self.dead_letters.erase(gone)
+        except InUse as error:
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    @property
+    def failures(self) -> int:
+        """How many tries in a row have failed; 0 for a sink that is well."""
+        return self._failures
+
+    def oldest_age_s(self, wall_ns: int) -> float:
+        """Return the age of the oldest record that is being delivered; 0.0 without one.
+
+        Args:
+            wall_ns: The wall clock.
+        """
+        since_ns = self._waiting_since_ns
+        return 0.0 if since_ns is None else max(0.0, (wall_ns - since_ns) / 1e9)
+
+    async def replay(self, record: Record) -> Delivery:
+        """Deliver a record once more, whatever the cursor says; it is between others' turns.
+
+        Returns:
+            What the sink says; a sink that raised says Retry. What today's policy withholds is
+            rejected.
+        """
+        released = record if self._policy is None else self._policy.apply(record).record
+        if released is None:
+            return Rejected(record.header.item_count, "its policy withholds it", whole=True)
+        return (await self._attempt([released]))[0]
+
+    async def remove_dead_letters(self, keys: AbstractSet[Key]) -> None:
+        """Take letters out.
+
+        Raises:
+            OSError, InUse: All are still there.
+        """
+        if keys:
+            await asyncio.to_thread(self.dead_letters.remove, keys)
 
     @property
     def lag_items(self) -> int:
@@ -148,7 +229,7 @@ class Carrier:
             return
         self._saved_at_s = asyncio.get_running_loop().time()
         try:
-            await asyncio.to_thread(self._cursor.save, position)
+            await asyncio.to_thread(self._cursor.save, position, dict(self._streams))
         except OSError as error:
             if not self._save_failed:
                 _log.warning("sink %s: the cursor cannot be saved: %s", self.name, error)
@@ -162,6 +243,7 @@ class Carrier:
         while True:
             try:
                 self._position = self._saved = self._cursor.load()
+                self._streams = self._cursor.streams
             except OSError as error:
                 if not await self._hold(Retry(f"the cursor cannot be read: {error}")):
                     return False
@@ -187,6 +269,7 @@ class Carrier:
         for batch in batches(entries, self._sink.kinds):
             if self._position is not None and batch.position.lineage != self._position.lineage:
                 await self.save()
+                self._streams = {}
             if not await self._settle(batch):
                 return False
             self._position = batch.position
@@ -204,9 +287,54 @@ class Carrier:
         return True
 
     async def _settle(self, batch: Batch) -> bool:
-        if batch.records and not await self._deliver(batch):
-            return False
+        if batch.records:
+            self._waiting_since_ns = batch.records[0].header.wall_ns
+            selected = await self._selected(batch.records)
+            if selected is None or not await self._deliver(selected):
+                return False
+            for record in selected:
+                stream = selecting.lane(record, per_kind=self._per_kind)
+                self._streams[stream] = record.header.last_lsn
+            self._waiting_since_ns = None
         return not batch.erased or await self._erase(batch.erased)
+
+    async def _selected(self, records: Sequence[Record]) -> Sequence[Record] | None:
+        # What filter and policy make of a record may be wrong, but must not end the task, and what
+        # was not judged does not leave.
+        while True:
+            try:
+                if self._wanted is None:
+                    found = records
+                else:
+                    found = [
+                        one for record in records for one in selecting.select(record, self._wanted)
+                    ]
+                found = await self._released(found)
+                return selecting.linked(found, self._streams, per_kind=self._per_kind)
+            except Exception as error:
+                what = "filter or policy cannot be applied"
+                failure = Retry(f"{what}: {type(error).__name__}: {error}")
+                if not await self._hold(failure, error):
+                    return None
+
+    async def _released(self, records: Sequence[Record]) -> Sequence[Record]:
+        if self._policy is None:
+            return records
+        kept = []
+        withheld = changed = 0
+        for record in records:
+            released = self._policy.apply(record)
+            if released.record is None:
+                withheld += record.header.item_count
+                continue
+            kept.append(released.record)
+            changed += released.changed_values
+            if released.record is not record:
+                # To write a record anew takes a while: other sinks get their turn.
+                await asyncio.sleep(0)
+        self.figures.withheld_items += withheld
+        self.figures.changed_values += changed
+        return kept
 
     async def _erase(self, gone: Sequence[Gap]) -> bool:
         while True:
@@ -219,30 +347,73 @@ class Carrier:
             self._recovered()
             return True
 
-    async def _deliver(self, batch: Batch) -> bool:
-        while True:
-            outcome, cause = await self._attempt(batch.records)
+    async def _deliver(self, records: Sequence[Record]) -> bool:
+        # Parts in log order; one that is refused as a whole gives way to its halves.
+        grouped = selecting.grouped(records, per_kind=self._per_kind)
+        parts = deque(part for group in grouped for part in cut(group))
+        splits = 0
+        while parts:
+            part = parts[0]
+            outcome, cause = await self._attempt(part)
             match outcome:
                 case Delivered():
                     self._rejecting = False
-                    self.figures.delivered_items += batch.item_count
-                case Rejected(item_count, reason):
-                    self._note_rejected(min(item_count, batch.item_count), batch, reason)
+                    self.figures.delivered_items += _item_count(part)
+                case Rejected(whole=True) if _item_count(part) > 1 and splits < SINK_SPLITS_MAX:
+                    splits += 1
+                    parts.popleft()
+                    parts.extendleft(reversed(otlp_walk.halves(part)))
+                    continue
+                case Rejected():
+                    if not await self._bury(part, outcome):
+                        return False
                 case Retry():
                     if not await self._hold(outcome, cause):
                         return False
                     continue
                 case _:
                     assert_never(outcome)
+            parts.popleft()
             self._recovered()
-            return True
+        return True
+
+    async def _bury(self, part: Sequence[Record], refusal: Rejected) -> bool:
+        count = _item_count(part)
+        refused = count if refusal.whole else min(refusal.item_count, count)
+        for record in part:
+            # Which ones a partial success means is not said: each record may hold all of them.
+            items = min(refused, record.header.item_count)
+            while True:
+                try:
+                    kept = await asyncio.to_thread(
+                        self.dead_letters.put, record, items, refusal.reason
+                    )
+                except (OSError, InUse) as error:
+                    if not await self._hold(Retry(f"no dead letter can be written: {error}")):
+                        return False
+                    continue
+                self.figures.dropped_items += 0 if kept else items
+                break
+        self._note_rejected(refused, part, refusal.reason)
+        return True
 
     async def _attempt(self, records: Sequence[Record]) -> tuple[Delivery, Exception | None]:
         try:
-            return await self._sink.deliver(records), None
+            outgoing = [self._outgoing(record) for record in records]
+            async with self._turn:
+                outcome = await self._sink.deliver(outgoing)
         except Exception as error:
             # A sink's bug must not end its task, nor lose what it was handed.
             return Retry(f"{type(error).__name__}: {error}"), error
+        if self._tap is not None and not isinstance(outcome, Retry):
+            self._tap.offer(self.name, outgoing)
+        if self._policy is not None and not isinstance(outcome, Delivered):
+            # The other side may know a secret from elsewhere.
+            outcome = replace(outcome, reason=self._policy.scrub(outcome.reason))
+        return outcome, None
+
+    def _outgoing(self, record: Record) -> Record:
+        return record if self._additions is None else self._additions.added_to(record)
 
     async def _hold(self, failure: Retry, cause: Exception | None = None) -> bool:
         self._failures += 1
@@ -268,16 +439,16 @@ class Carrier:
             _log.info("sink %s: going on after %d failed tries", self.name, self._failures)
         self._failures = 0
 
-    def _note_rejected(self, count: int, batch: Batch, reason: str) -> None:
+    def _note_rejected(self, count: int, part: Sequence[Record], reason: str) -> None:
         self.figures.rejected_items += count
-        self.figures.delivered_items += batch.item_count - count
+        self.figures.delivered_items += _item_count(part) - count
         if not self._rejecting:
             _log.warning(
-                "sink %s: refused %d of %d items up to %s: %s",
+                "sink %s: refused %d of %d items up to %s, now among its dead letters: %s",
                 self.name,
                 count,
-                batch.item_count,
-                batch.position,
+                _item_count(part),
+                part[-1].position,
                 bounded(reason),
             )
         self._rejecting = True
@@ -305,7 +476,12 @@ class Carrier:
             cursor,
         )
         self._position = self._saved = None
+        self._streams = {}
         return True
+
+
+def _item_count(records: Sequence[Record]) -> int:
+    return sum(record.header.item_count for record in records)
 
 
 def retry_wait_s(failure: Retry, failures: int, uniform: Uniform) -> float:

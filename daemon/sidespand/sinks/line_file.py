@@ -30,6 +30,7 @@ class LineFile:
 
     def __init__(self, path: Path, prefix: bytes) -> None:
         self.last_line = b""
+        self.size = 0
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
         try:
@@ -53,6 +54,7 @@ class LineFile:
         while left:
             left = left[os.write(self._descriptor, left[:_WRITE_BYTES_MAX]) :]
         os.fdatasync(self._descriptor)
+        self.size += len(lines)
 
     def close(self) -> None:
         """Let another process write it."""
@@ -74,8 +76,9 @@ class LineFile:
         foreign = self.last_line and not self.last_line.startswith(prefix)
         if foreign or not prefix.startswith(torn.rstrip(b"\0")):
             raise OSError(errno.EINVAL, "holds other lines than this sink writes", str(path))
-        if start + whole < size:
-            os.ftruncate(self._descriptor, start + whole)
+        self.size = start + whole
+        if self.size < size:
+            os.ftruncate(self._descriptor, self.size)
 
 
 def intact(tail: bytes) -> int:

@@ -6,7 +6,6 @@ neither GenAI's, nor OpenInference's, nor AgentTrace's keys.
 
 import re
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 from sidespand.content_keys import is_content_key
@@ -77,6 +76,7 @@ FRAGMENTS: Final = (
     "stdout",
     "webhook_body",
 )
+_PASSING_MAX: Final = 4096
 _RAW: Final = "raw"
 # Beside an exact "api_key" the seed lets "openai.api_key" pass; keys of the OpenTelemetry kind have
 # such a namespace, so the last part of one counts like a whole key.
@@ -86,17 +86,25 @@ _BLOCKED: Final = re.compile(
 _SAFE: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{EXPORT_KEY_BYTES_MAX}}}")
 
 
-@lru_cache(maxsize=4096)
+# Keys that were found to decide nothing: a look here costs less than a call.
+passing: Final[set[str]] = set()
+
+
 def key_fault(key: str) -> Reason | None:
     """Return why an attribute with this key stays behind; None when the key does not decide."""
+    if key in passing:
+        return None
     if not _SAFE.fullmatch(key):
         return Reason.UNSAFE_KEY
     if _BLOCKED.fullmatch(key.lower()) or is_content_key(key):
         return Reason.BLOCKED
+    # Peers choose keys.
+    if len(passing) >= _PASSING_MAX:
+        passing.clear()
+    passing.add(key)
     return None
 
 
-@lru_cache(maxsize=1024)
 def key_fault_in_content(key: str) -> Reason | None:
     """Do the same for an event, or a log record, that exists to carry content."""
     fault = key_fault(key)

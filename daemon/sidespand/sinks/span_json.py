@@ -20,8 +20,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _EXACT_MAX: Final = 2**53 - 1
-_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
-_STATUS_CODES: Final = ("unset", "ok", "error")
+KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+STATUS_CODES: Final = ("unset", "ok", "error")
 
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
@@ -60,11 +60,11 @@ def span_fields(span: Span) -> dict[str, Any]:
         "span_id": span.span_id.hex(),
         "parent_span_id": span.parent_span_id.hex() if any(span.parent_span_id) else None,
         "name": span.name,
-        "kind": _word(_KINDS, span.kind),
+        "kind": word(KINDS, span.kind),
         "start_ns": str(span.start_time_unix_nano),
         "end_ns": str(span.end_time_unix_nano),
         "status": {
-            "code": _word(_STATUS_CODES, span.status.code),
+            "code": word(STATUS_CODES, span.status.code),
             "message": span.status.message,
         },
         "attributes": attributes(span.attributes),
@@ -97,6 +97,6 @@ def _float(number: float) -> float | str:
     return "Infinity" if number > 0 else "-Infinity"
 
 
-def _word(words: tuple[str, ...], number: int) -> str:
-    # A later version of OTLP may know more; protobuf hands its numbers through.
+def word(words: tuple[str, ...], number: int) -> str:
+    """Return an enumeration's word; a later version of OTLP may know more, which stay numbers."""
     return words[number] if 0 <= number < len(words) else str(number)

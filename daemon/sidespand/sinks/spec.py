@@ -1,7 +1,7 @@
 """What a type of sink declares: the keys that it takes, and how one is made."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,17 @@ class SinkType:
         options: Its keys.
         make: Takes the value of every key, the sink's own directory, and who recorded each
             generation; called on the event loop that will deliver.
+        stays: Tells from the value of every key whether all that it is handed stays in data_dir. If
+            not, it has left the node, and is redacted unless the configuration says otherwise.
+        faults: Tells which values do not go together, each with its key in front.
+        always_redacts: What it writes claims to be redacted, so it is never handed all.
     """
 
     options: Mapping[str, Option]
     make: Callable[[Mapping[str, Any], Path, Generations], Sink]
+    stays: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    faults: Callable[[Mapping[str, Any]], Sequence[str]] = lambda _: ()
+    always_redacts: bool = False
 
 
 def node_refs(generations: Generations) -> NodeRef:
@@ -84,7 +91,7 @@ def read_options(sink: SinkConfig, known: Mapping[str, Option]) -> dict[str, Any
             got = "" if option.secret else f", got {_shown(sink.options[key])}"
             faults.append(f"{path}: {error}{got}")
     if faults:
-        hint = f"a sink of type {sink.type} takes: type, required, {', '.join(known)}"
+        hint = f"a sink of type {sink.type} takes: type, required, capture, {', '.join(known)}"
         raise ConfigError("\n".join(faults), hint=hint)
     return found
 

@@ -1,11 +1,13 @@
 """Writes stamps into stored OTLP requests. Pure.
 
-Each span gets ``sidespan.lsn`` and ``sidespan.hlc``, each resource ``sidespan.lineage``,
-``sidespan.boot_generation`` and ``sidespan.node_ref``. An LSN is decimal text: OTLP's integer is
+Each span and log record gets ``sidespan.lsn`` and ``sidespan.hlc``, each resource
+``sidespan.lineage``, ``sidespan.boot_generation`` and ``sidespan.node_ref``. The first item behind
+something that the sink does not get has ``sidespan.prev_lsn``: the LSN of the item that it got
+before, or 0. Metrics are stamped on the resource alone. An LSN is decimal text: OTLP's integer is
 signed.
 
-    ResourceSpans ─┬─ Resource ······ + attributes
-                   └─ ScopeSpans ─┬─ Span ··· + attributes
+    ResourceSpans ─┬─ Resource ······ + attributes          ResourceLogs: the same numbers,
+                   └─ ScopeSpans ─┬─ Span ··· + attributes   but for a log record's attributes
                                   └─ Span ··· + attributes
 
 A repeated field may be continued anywhere in its message, so the stamps go behind what is there,
@@ -18,22 +20,28 @@ Source: protobuf encoding guide, "Length-Delimited Records" and "Last One Wins".
 import re
 from functools import lru_cache
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from sidespand import hlc
-from sidespand.model import Header
+from sidespand.model import Header, Kind
+from sidespand.sinks import otlp_walk, resources
+from sidespand.sinks.varint import MORE as _MORE
+from sidespand.sinks.varint import head as _head
+from sidespand.sinks.varint import length as _length
 
 LSN_KEY = "sidespan.lsn"
 HLC_KEY = "sidespan.hlc"
+PREV_KEY = "sidespan.prev_lsn"
 LINEAGE_KEY = "sidespan.lineage"
 GENERATION_KEY = "sidespan.boot_generation"
 NODE_KEY = "sidespan.node_ref"
-KEYS = frozenset({LSN_KEY, HLC_KEY, LINEAGE_KEY, GENERATION_KEY, NODE_KEY})
+KEYS = frozenset({LSN_KEY, HLC_KEY, PREV_KEY, LINEAGE_KEY, GENERATION_KEY, NODE_KEY})
 
-# Field numbers of opentelemetry/proto/trace/v1/trace.proto, each with wire type LEN.
+# Field numbers of opentelemetry/proto/trace/v1/trace.proto, each with wire type LEN; logs.proto has
+# the same down to the log record.
 _RESOURCE_SPANS = 1 << 3 | 2
 _RESOURCE = 1 << 3 | 2
 _SCOPE_SPANS = 2 << 3 | 2
@@ -41,52 +49,72 @@ _SCOPE = 1 << 3 | 2
 _SPAN = 2 << 3 | 2
 _SCHEMA_URL = 3 << 3 | 2
 
-# Of a varint: set in every byte but the last.
-_MORE = 0x80
-_VARINT_BYTES_MAX = 10
 _LOGICAL_DIGITS = 10
 _OWN_KEY = re.compile(b"|".join(re.escape(key.encode()) for key in sorted(KEYS)))
 
 
-def stamp(payload: bytes, header: Header, node_ref: str) -> bytes:
-    """Return a stored ``ExportTraceServiceRequest`` with the stamps of its record in it.
+def stamp(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = None) -> bytes:
+    """Return a stored request with the stamps of its record in it.
 
     A stamp that a sender wrote itself gives way: of two attributes of one name, a reader might take
     the sender's.
 
     Args:
-        payload: As stored; item i in document order has LSN ``first_lsn + i``.
+        payload: As stored, of any signal; item i in document order has LSN ``first_lsn + i``.
         header: Of its record.
         node_ref: Who wrote the record.
+        prev_lsn: What the first item follows; None for the item just before it.
     """
+    if header.kind is Kind.METRICS:
+        return stamp_resources(payload, header, node_ref)
     if _OWN_KEY.search(payload) is None:
-        spliced = splice(payload, header, node_ref)
+        spliced = splice(payload, header, node_ref, prev_lsn)
         if spliced is not None:
             return spliced
-    return rebuild(payload, header, node_ref)
+    return rebuild(payload, header, node_ref, prev_lsn)
 
 
-def rebuild(payload: bytes, header: Header, node_ref: str) -> bytes:
-    """Do what ``stamp`` promises by parsing, adding and serialising."""
-    request = ExportTraceServiceRequest.FromString(payload)
-    if _OWN_KEY.search(payload) is not None:
-        _drop_own(request)
-    on_resource = Resource.FromString(_resource_stamps(header, node_ref)).attributes
-    index = 0
-    for resource_spans in request.resource_spans:
-        resource_spans.resource.attributes.extend(on_resource)
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                moment = hlc.text(hlc.nth(header.stamp, index))
-                span.attributes.add(key=LSN_KEY).value.string_value = str(header.first_lsn + index)
-                span.attributes.add(key=HLC_KEY).value.string_value = moment
-                index += 1
-    return request.SerializeToString()
+def stamp_resources(payload: bytes, header: Header, node_ref: str) -> bytes:
+    """Return a stored request, of any signal, with stamps on its resources alone."""
+    encoded = _resource_stamps(header, node_ref)
+    if _OWN_KEY.search(payload) is None:
+        appended = resources.append(payload, encoded)
+        if appended is not None:
+            return appended
+    pairs = Resource.FromString(encoded).attributes
+    return resources.rebuild(header.kind, payload, pairs, KEYS)
 
 
-def splice(payload: bytes, header: Header, node_ref: str) -> bytes | None:
-    """Do what ``stamp`` promises by inserting bytes; None when the shape is one for ``rebuild``."""
-    spans = _SpanWalk(payload, header)
+def rebuild(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = None) -> bytes:
+    """Do what ``stamp`` promises of spans and logs by parsing, adding and serialising."""
+    on_resource = _resource_stamps(header, node_ref)
+    pairs = Resource.FromString(on_resource).attributes
+    request = otlp_walk.parse(header.kind, payload)
+    own = _OWN_KEY.search(payload) is not None
+    for group in otlp_walk.resources(header.kind, request):
+        if own:
+            resources.drop(group.resource.attributes, KEYS)
+        group.resource.attributes.extend(pairs)
+    for index, (_, item) in enumerate(otlp_walk.each(header.kind, request)):
+        if own:
+            resources.drop(item.attributes, KEYS)
+        moment = hlc.text(hlc.nth(header.stamp, index))
+        item.attributes.add(key=LSN_KEY).value.string_value = str(header.first_lsn + index)
+        item.attributes.add(key=HLC_KEY).value.string_value = moment
+        if index == 0 and prev_lsn is not None:
+            item.attributes.add(key=PREV_KEY).value.string_value = str(prev_lsn)
+    return request.SerializeToString()  # type: ignore[no-any-return]
+
+
+def splice(
+    payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = None
+) -> bytes | None:
+    """Do what ``stamp`` promises of spans and logs by inserting bytes.
+
+    Returns:
+        None when the shape is one for ``rebuild``.
+    """
+    spans = _SpanWalk(payload, header, prev_lsn)
     on_resource = _resource_stamps(header, node_ref)
     parts: list[bytes] = []
     at = 0
@@ -111,10 +139,14 @@ class _SpanWalk:
     Args:
         payload: The record's bytes.
         header: Gives the first stamp.
+        prev_lsn: What the first item follows; None for the item just before it.
     """
 
-    def __init__(self, payload: bytes, header: Header) -> None:
+    def __init__(self, payload: bytes, header: Header, prev_lsn: int | None) -> None:
         self.payload = payload
+        self._on_log = header.kind is Kind.LOGS
+        self._first_lsn = header.first_lsn
+        self._prev_lsn = prev_lsn
         self._lsn = header.first_lsn
         self._wall_ns = header.stamp.wall_ns
         # What an item's logical part is above its LSN.
@@ -143,8 +175,7 @@ class _SpanWalk:
             at = start + length
             if tag == _SPAN:
                 if lsn >= valid_before:
-                    template, stamp_bytes = _span_template(lsn, self._wall_ns)
-                    valid_before = 10 ** len(str(lsn))
+                    template, stamp_bytes, valid_before = self._template(lsn)
                 size = length + stamp_bytes
                 parts += (
                     _SPAN_HEADS[size] if size < _SPAN_HEADS_MAX else _head(_SPAN, size),
@@ -158,6 +189,14 @@ class _SpanWalk:
                 return None
         self._lsn = lsn
         return b"".join(parts) if at == end else None
+
+    def _template(self, lsn: int) -> tuple[bytes, int, int]:
+        template, stamp_bytes = _item_template(lsn, self._wall_ns, on_log=self._on_log)
+        if lsn != self._first_lsn or self._prev_lsn is None:
+            return template, stamp_bytes, 10 ** len(str(lsn))
+        value = str(self._prev_lsn).encode()
+        before = _attribute_head(PREV_KEY, len(value), on_log=self._on_log) + value
+        return template + before.replace(b"%", b"%%"), stamp_bytes + len(before), lsn + 1
 
 
 def _resource_spans(spans: _SpanWalk, at: int, end: int, on_resource: bytes) -> bytes | None:
@@ -183,11 +222,12 @@ def _resource_spans(spans: _SpanWalk, at: int, end: int, on_resource: bytes) -> 
     return b"".join((_head(_RESOURCE, len(resource)), resource, *parts)) if at == end else None
 
 
-def _span_template(lsn: int, wall_ns: int) -> tuple[bytes, int]:
+def _item_template(lsn: int, wall_ns: int, *, on_log: bool) -> tuple[bytes, int]:
     # Valid for every LSN with as many digits: the lengths in it stay true.
     lsn_bytes = len(str(lsn))
     moment = hlc.text(hlc.Hlc(wall_ns, 0)).encode()
-    on_lsn, on_hlc = _attribute_head(LSN_KEY, lsn_bytes), _attribute_head(HLC_KEY, len(moment))
+    on_lsn = _attribute_head(LSN_KEY, lsn_bytes, on_log=on_log)
+    on_hlc = _attribute_head(HLC_KEY, len(moment), on_log=on_log)
     template = b"%b%%d%b%b%%010d" % (
         on_lsn.replace(b"%", b"%%"),
         on_hlc.replace(b"%", b"%%"),
@@ -197,9 +237,10 @@ def _span_template(lsn: int, wall_ns: int) -> tuple[bytes, int]:
 
 
 @lru_cache(maxsize=64)
-def _attribute_head(key: str, value_bytes: int) -> bytes:
+def _attribute_head(key: str, value_bytes: int, *, on_log: bool) -> bytes:
     value = AnyValue(string_value="0" * value_bytes)
-    encoded = Span(attributes=(KeyValue(key=key, value=value),)).SerializeToString()
+    holder = LogRecord if on_log else Span
+    encoded = holder(attributes=(KeyValue(key=key, value=value),)).SerializeToString()
     # The value's own bytes come last.
     return encoded[:-value_bytes]
 
@@ -216,36 +257,6 @@ def _encoded_resource(lineage: bytes, boot_generation: int, node_ref: str) -> by
         KeyValue(key=NODE_KEY, value=AnyValue(string_value=node_ref)),
     )
     return Resource(attributes=stamps).SerializeToString()
-
-
-def _drop_own(request: ExportTraceServiceRequest) -> None:
-    for resource_spans in request.resource_spans:
-        holders = [resource_spans.resource.attributes]
-        holders += [span.attributes for scope in resource_spans.scope_spans for span in scope.spans]
-        for attributes in holders:
-            for index in reversed(range(len(attributes))):
-                if attributes[index].key in KEYS:
-                    del attributes[index]
-
-
-def _length(payload: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for place in range(at, at + _VARINT_BYTES_MAX):
-        byte = payload[place]
-        value |= (byte & 0x7F) << shift
-        if byte < _MORE:
-            return value, place + 1
-        shift += 7
-    raise IndexError("a varint has at most ten bytes")
-
-
-def _head(tag: int, length: int) -> bytes:
-    head = bytearray((tag,))
-    while length >= _MORE:
-        head.append(length & 0x7F | _MORE)
-        length >>= 7
-    head.append(length)
-    return bytes(head)
 
 
 _SPAN_HEADS_MAX = 4096

@@ -2,6 +2,7 @@
 
     GET  /healthz     200 while the worker runs
     POST /v1/redact   take the content of records out of the node
+    POST /v1/dead-letters/replay   deliver again what a sink refused
 
 Who may ask is decided before: on ``api.sock`` by its mode, which is its owner's alone.
 """
@@ -41,6 +42,14 @@ class Admin(Protocol):
         """
         ...
 
+    async def replay(self, sink: str, letters: Any) -> dict[str, Any]:
+        """Deliver dead letters of a sink once more; return what became of it, as JSON holds it.
+
+        Raises:
+            SidespanError: There is no such sink, or ``letters`` do not name any.
+        """
+        ...
+
 
 def make_app(admin: Admin, hosts: Collection[str]) -> ASGIApp:
     """Return the API.
@@ -53,14 +62,14 @@ def make_app(admin: Admin, hosts: Collection[str]) -> ASGIApp:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
+    async def replay(request: Request) -> Response:
+        body = await _json(request)
+        _require_store(body, admin)
+        return JSONResponse(await admin.replay(_text(body, "sink"), body.get("letters")))
+
     async def redact(request: Request) -> Response:
         body = await _json(request)
-        store_id = _text(body, "store_id")
-        if store_id != admin.store_id:
-            raise InvalidRequest(
-                f"store_id: this daemon serves the store {admin.store_id}",
-                hint="name the daemon of your store with --run DIR",
-            )
+        _require_store(body, admin)
         positions = body.get("positions")
         if not isinstance(positions, list) or not 1 <= len(positions) <= API_POSITIONS_MAX:
             raise InvalidRequest(f"positions: expected 1 to {API_POSITIONS_MAX}")
@@ -72,6 +81,7 @@ def make_app(admin: Admin, hosts: Collection[str]) -> ASGIApp:
     routes = [
         Route("/healthz", healthz, methods=["GET"]),
         Route("/v1/redact", _answering(redact), methods=["POST"]),
+        Route("/v1/dead-letters/replay", _answering(replay), methods=["POST"]),
     ]
     return Guard(Starlette(routes=routes, exception_handlers={HTTPException: not_routed}), hosts)
 
@@ -94,6 +104,14 @@ async def _json(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequest("the body is not a JSON object")
     return body
+
+
+def _require_store(body: dict[str, Any], admin: Admin) -> None:
+    if _text(body, "store_id") != admin.store_id:
+        raise InvalidRequest(
+            f"store_id: this daemon serves the store {admin.store_id}",
+            hint="name the daemon of your store with --run DIR",
+        )
 
 
 def _text(body: dict[str, Any], field: str) -> str:

@@ -359,9 +359,8 @@ def test_a_client_that_stops_in_a_frame_is_let_go(
             assert (await idle.hello(OTHER)).last_seq == 0
 
     run(test())
-    assert (
-        f"pid {os.getpid()} uid {os.getuid()} closed: the rest of its frame did not come"
-        in (caplog.text)
+    assert f"pid {os.getpid()} uid {os.getuid()} closed: the rest of its frame did not come" in (
+        caplog.text
     )
 
 

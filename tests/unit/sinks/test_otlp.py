@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from sidespand.limits import SINK_RESPONSE_BYTES_MAX, SINK_TRAILERS_BYTES_MAX
 from sidespand.model import Delivered, Kind, Rejected, Retry
 from sidespand.sinks import stamping
 from sidespand.sinks.otlp import OtlpSink
@@ -123,6 +124,28 @@ def test_answers_become_outcomes() -> None:
             ]
             await sink.close()
             await sink.close()
+
+    run(test())
+
+
+@pytest.mark.slow
+def test_an_answer_over_our_own_bounds_refuses_no_record() -> None:
+    """RESOURCE_EXHAUSTED of our own channel is not the collector's, of too large a request."""
+    over = SINK_TRAILERS_BYTES_MAX + 1
+
+    async def test() -> None:
+        batch = records([content(encoded(5))])
+        async with collecting() as collector:
+            collector.answers += [
+                Failure(grpc.StatusCode.UNAVAILABLE, "x" * over),
+                Failure(grpc.StatusCode.UNAVAILABLE, "", (("x-bin", b"x" * over),)),
+                b"\x12" + bytes(SINK_RESPONSE_BYTES_MAX),
+                Failure(grpc.StatusCode.INVALID_ARGUMENT, "x" * (over // 2)),
+            ]
+            sink = otlp_sink(collector.address)
+            outcomes = [await sink.deliver(batch) for _ in range(4)]
+            await sink.close()
+        assert [type(outcome) for outcome in outcomes] == [Retry, Retry, Delivered, Rejected]
 
     run(test())
 
