@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from pathlib import Path
 
 import msgpack
@@ -18,7 +19,7 @@ from tests.otlp import encoded
 
 pytestmark = pytest.mark.slow
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 REQUESTS_MAX = 200
 SPANS = 500
 # About a fifth of a segment.
@@ -60,7 +61,10 @@ def test_a_store_stays_at_its_size(tmp_path: Path) -> None:
 
 def full_then_free(root: Path, port: int, loop: asyncio.AbstractEventLoop) -> None:
     """Fill a store that a required sink holds back; let the sink catch up; go on."""
-    sink = f'[sinks.must]\ntype = "otlp"\nendpoint = "http://127.0.0.1:{port}"\nrequired = true\n'
+    sink = (
+        f'[sinks.must]\ntype = "otlp"\nendpoint = "http://127.0.0.1:{port}"\n'
+        'required = true\ncapture = "full"\n'
+    )
     with running(root, config=SMALL + sink) as daemon:
         acked = 0
 
@@ -74,17 +78,23 @@ def full_then_free(root: Path, port: int, loop: asyncio.AbstractEventLoop) -> No
         assert figure(daemon, "trimmed_items_total") == 0
         assert "must" in daemon.log()
 
-        collector = asyncio.run_coroutine_threadsafe(collect(port, acked * SPANS), loop)
+        roomy = threading.Event()
+        collecting_all = collect(port, acked * SPANS, roomy)
+        collector = asyncio.run_coroutine_threadsafe(collecting_all, loop)
         wait_until(lambda: send(daemon, 1) == 1, WAIT_S, "room again")
+        roomy.set()
         assert figure(daemon, "trimmed_items_total") > 0
         assert figure(daemon, "dropped_items_total") == 0
         collector.result(WAIT_S)
 
 
-async def collect(port: int, items: int) -> None:
-    """Take what comes until so many items are there."""
+async def collect(port: int, items: int, enough: threading.Event) -> None:
+    """Take what comes until so many items are there, and at least until it is enough.
+
+    What is not answered before it leaves does not count as delivered.
+    """
     async with collecting(f"127.0.0.1:{port}") as collector, asyncio.timeout(WAIT_S):
-        while len(set(collector.lsns())) < items:
+        while len(set(collector.lsns())) < items or not enough.is_set():
             await asyncio.sleep(0.05)
 
 
