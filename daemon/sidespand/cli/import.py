@@ -81,9 +81,11 @@ def _import(lines: Iterator[bytes], transport: FramesTransport, done: _Done) -> 
         records = b""
         try:
             request = ExportTraceServiceRequest.FromString(to_protobuf(Kind.SPANS, line))
-        except (InvalidRequest, TooLarge):
+        except InvalidRequest:
             # Cut by a crash or a full disk. Its number is used up like any other's.
             done.unreadable.append(seq)
+        except TooLarge as error:
+            _refuse(done, seq, error)
         else:
             records, ended, still_open = _records(request)
             done.ended_spans += ended
@@ -125,8 +127,7 @@ def _send(transport: FramesTransport, seq: int, records: bytes, done: _Done) -> 
         try:
             transport.send(seq, records)
         except PermanentError as error:
-            done.refused.append(seq)
-            print(f"line {seq}: {safe(str(error))}", file=sys.stderr)
+            _refuse(done, seq, error)
         except RetryableError as error:
             if time.monotonic() > deadline_s:
                 raise Unavailable(
@@ -136,6 +137,11 @@ def _send(transport: FramesTransport, seq: int, records: bytes, done: _Done) -> 
             time.sleep(error.retry_after_s or _DEFAULT_WAIT_S)
             continue
         return
+
+
+def _refuse(done: _Done, seq: int, error: Exception) -> None:
+    done.refused.append(seq)
+    print(f"line {seq}: {safe(str(error))}", file=sys.stderr)
 
 
 def _tell(args: argparse.Namespace, done: _Done) -> None:
