@@ -18,11 +18,13 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import grpc
+import grpc.aio
 import uvloop
 
-from sidespan.v1.recorder_pb2 import Ack
+from sidespan.v1.recorder_pb2 import Ack, ClientMessage, HelloAck, RecorderMessage
 from sidespand.admission import OtlpAdmission
 from sidespand.hlc import ZERO
 from sidespand.limits import MESSAGE_BYTES_MAX
@@ -34,12 +36,13 @@ from sidespand.receiver.intake import Intake
 from sidespand.receiver.registry import SessionRegistry
 from sidespand.receiver.session import IngestConnection
 from sidespand.telemetry import Telemetry
-from tests.bench import compiled
+from tests.bench import compiled, streams
 from tests.bench.load import Load, Result
 from tests.bench.machine import cpu_s, flush_latency
 from tests.bench.servers import Ours
 
 CLIENTS = 16
+_STREAMS_ALONE = "gRPC stream, transport alone"
 
 
 class Instant:
@@ -103,6 +106,31 @@ def echo(path: str, ready: Connection) -> None:
     uvloop.run(run())
 
 
+def echo_streams(path: str, ready: Connection) -> None:
+    """Serve gRPC streams that answer every message with the same one, for ever."""
+
+    async def session(_requests: Any, context: Any) -> None:
+        answer = RecorderMessage(hello_ack=HelloAck(protocol_version=1))
+        while (body := await context.read()) is not grpc.aio.EOF:
+            await context.write(answer.SerializeToString())
+            seq = ClientMessage.FromString(body).seq + 1
+            answer = RecorderMessage(seq=seq, ack=Ack(first_lsn=1, last_lsn=1, token="t" * 90))
+
+    async def run() -> None:
+        server = grpc.aio.server()
+        handler = grpc.stream_stream_rpc_method_handler(session)
+        services = grpc.method_handlers_generic_handler(
+            "sidespan.v1.Recorder", {"Session": handler}
+        )
+        server.add_generic_rpc_handlers((services,))
+        server.add_insecure_port(f"unix:{path}")
+        await server.start()
+        ready.send(True)
+        await server.wait_for_termination()
+
+    uvloop.run(run())
+
+
 def serve(path: str, ready: Connection) -> None:
     """Serve frames before an instant journal for ever."""
 
@@ -144,11 +172,15 @@ def main() -> int:
         root = Path(directory)
         flush = flush_latency(root)
         print(f"disk flush of 4 KiB: p50 {flush.p50_us:.0f} us, p99 {flush.p99_us:.0f} us")
-        partial_doors = {"no journal": serve, "transport alone": echo}
+        partial_doors = {
+            "frames, no journal": serve,
+            "frames, transport alone": echo,
+            _STREAMS_ALONE: echo_streams,
+        }
         processes = {}
         for name, target in partial_doors.items():
             ours, theirs = context.Pipe()
-            path = str(root / name)
+            path = str(root / f"{len(processes)}.sock")
             process = context.Process(target=target, args=(path, theirs), daemon=True)
             process.start()
             ours.recv()
@@ -159,18 +191,24 @@ def main() -> int:
             "OTLP/HTTP": (
                 server.pid, partial(compiled.run, http, f"127.0.0.1:{server.ports['http']}"),
             ),
+            "gRPC stream": (
+                server.pid, partial(streams.run, frames, f"127.0.0.1:{server.ports['grpc']}"),
+            ),
         }  # fmt: skip
-        for name, process in processes.items():
+        for number, (name, process) in enumerate(processes.items()):
             assert process.pid is not None
-            send = partial(compiled.run, frames, str(root / name))
-            doors[f"frames, {name}"] = (process.pid, send)
+            path = str(root / f"{number}.sock")
+            send = partial(compiled.run, frames, path)
+            if name == _STREAMS_ALONE:
+                send = partial(streams.run, frames, f"unix:{path}")
+            doors[name] = (process.pid, send)
         try:
             found: dict[str, list[float]] = {name: [] for name in doors}
             for _ in range(args.rounds):
                 for name, (pid, send) in doors.items():
                     found[name].append(cost_us(pid, send, args.requests))
             for name, costs in found.items():
-                print(f"{name:<20}{statistics.median(costs):>8.1f} CPU us/message")
+                print(f"{name:<30}{statistics.median(costs):>8.1f} CPU us/message")
             alone = compiled.run(Load("frames", 1, 1, 1, 3), server.frames, args.requests // 20)
             for way in ("frames", "http"):
                 load = Load(way, CLIENTS, 1, 100, 10)

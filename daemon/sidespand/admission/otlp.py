@@ -86,7 +86,7 @@ def _admit_spans(kind: Kind, body: bytes, digest: bytes) -> Admitted:
     request = _parse(ExportTraceServiceRequest, body)
     is_mark = kind is Kind.MARKS
     count = 0
-    bad = _BadItems()
+    bad: _BadItems | None = None
     for scope_spans in _groups(request.resource_spans, "scope_spans"):
         spans = scope_spans.spans
         count = _within_limit(count + len(spans))
@@ -100,10 +100,14 @@ def _admit_spans(kind: Kind, body: bytes, digest: bytes) -> Admitted:
                 or trace_id == _NO_TRACE_ID
                 or span_id == _NO_SPAN_ID
             ):
+                bad = bad or _BadItems()
                 bad.add(spans, index, _fault(span))
             elif is_mark and span.end_time_unix_nano:
+                bad = bad or _BadItems()
                 bad.add(spans, index, marks.ENDED)
-    return _admitted(kind, body, request, count, bad, digest=digest)
+    if bad is None and count and not is_mark and not may_hold_tokens(body):
+        return Admitted((Content(kind, body, count, digest=digest),))
+    return _admitted(kind, body, request, count, bad or _BadItems(), digest=digest)
 
 
 def _admit_logs(kind: Kind, body: bytes, digest: bytes) -> Admitted:

@@ -7,6 +7,7 @@ its outcomes are handed out, and otherwise everyone in it gets the same error.
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sidespand.clock import Clock
 from sidespand.errors import Refused
@@ -65,6 +66,7 @@ class Group:
     ) -> None:
         self.draft = Draft(head, clock, clock_error_us)
         self._clock = clock
+        self._now_ns = clock.wall_ns()
         self._sessions = sessions
         self._producers = producers
         self.open_spans = OpenDraft(open_spans)
@@ -102,7 +104,7 @@ class Group:
                 receipt.last_lsn,
                 receipt.stamp,
                 stamped.tag if stamped is not None else bytes(16),
-                self._clock.wall_ns(),
+                self._now_ns,
             )
         self.outcomes.append((pending, receipt))
 
@@ -111,9 +113,9 @@ class Group:
         """Whether there is anything to commit."""
         return bool(self.draft.values or self.new_rows)
 
-    @property
+    @cached_property
     def forgotten(self) -> list[bytes]:
-        """The instances whose rows give way to this group's."""
+        """The instances whose rows give way to this group's, once all of it was added."""
         return self._sessions.surplus(self.new_rows)
 
     def rows(self, *, everything: bool) -> dict[bytes, bytes | None]:
@@ -144,21 +146,21 @@ class Group:
         return row
 
     def _stamp(self, pending: Pending) -> tuple[Receipt, Stamped | None]:
-        head = self.draft
+        draft = self.draft
         if not pending.sealed:
             return Receipt(0, 0, ZERO, ""), None
-        head.read_clock()
         seq = pending.step.seq if pending.step is not None else 0
         session = self._session(pending.peer, pending.step) if pending.peer is not None else 0
-        placed = [head.stamp(sealed, session, seq) for sealed in pending.sealed]
+        placed = [draft.stamp(sealed, session, seq) for sealed in pending.sealed]
         for sealed, stamped in zip(pending.sealed, placed, strict=True):
-            self._open(sealed.content.marks, stamped.first_lsn, pending)
+            if sealed.content.marks:
+                self._open(sealed.content.marks, stamped.first_lsn, pending)
         last = placed[-1]
-        token = encode(head.lineage, last.last_lsn, last.stamp, last.tag)
+        token = encode(draft.lineage, last.last_lsn, last.stamp, last.tag)
         return Receipt(placed[0].first_lsn, last.last_lsn, last.stamp, token), last
 
     def _open(self, marks: Sequence[Mark], first_lsn: int, pending: Pending) -> None:
-        if not marks or pending.step is None or pending.peer is None:
+        if pending.step is None or pending.peer is None:
             return
         step, now_ns = pending.step, self.draft.wall_ns
         for lsn, mark in enumerate(marks, first_lsn):
@@ -178,10 +180,9 @@ class Group:
         spans = self.open_spans.abandon(abandonment.instance_id)
         if not spans:
             return Receipt(0, 0, ZERO, "")
-        self.draft.read_clock()
         placed = [
             self.draft.stamp(seal(control(Kind.ABANDONED, body), self._clock), 0, 0)
-            for body in abandoned_bodies(spans, abandonment.reason, self._clock.wall_ns())
+            for body in abandoned_bodies(spans, abandonment.reason, self._now_ns)
         ]
         last = placed[-1]
         token = encode(self.draft.lineage, last.last_lsn, last.stamp, last.tag)

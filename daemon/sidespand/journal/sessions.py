@@ -37,6 +37,8 @@ class Sessions:
 
     def surplus(self, changed: Mapping[bytes, SessionRow]) -> list[bytes]:
         """Return the instances that ``changed`` leaves no room for, the longest untouched first."""
+        if len(self._rows) + len(changed) <= SESSIONS_MAX:
+            return []
         over = len(self._rows) + sum(one not in self._rows for one in changed) - SESSIONS_MAX
         untouched = (one for one in self._rows if one not in changed)
         return list(islice(untouched, max(0, over)))

@@ -81,7 +81,7 @@ class Draft:
 
     Args:
         head: The last durable head, which is kept as ``base``.
-        clock: Read before the first record, and again after each ``read_clock``.
+        clock: Read once, before the first record: what becomes durable together shares a reading.
         clock_error_us: What the clock's time daemon claims; None when it is unknown.
     """
 
@@ -97,6 +97,7 @@ class Draft:
         self._stamp = head.stamp
         self._tag = head.tag
         self._reading = Reading(head.wall_ns, head.boottime_ns)
+        self._head: Head | None = None
         self.values: list[tuple[bytes, bytes]] = []
 
     @property
@@ -111,19 +112,13 @@ class Draft:
 
     @property
     def wall_ns(self) -> int:
-        """CLOCK_REALTIME at the last record stamped."""
+        """CLOCK_REALTIME of the records stamped here."""
         return self._reading.wall_ns
-
-    def read_clock(self) -> None:
-        """Have the next record read the clock: a request's records share one reading.
-
-        A step that the reading shows becomes a CLOCK record before that record, and so never stands
-        between two records of one request, whose LSNs are gapless.
-        """
-        self._is_read = False
 
     def stamp(self, sealed: Sealed, session: int, seq: int) -> Stamped:
         """Stamp one record and add it to ``values``.
+
+        A step that the clock's reading shows becomes a CLOCK record before the first one.
 
         Args:
             sealed: The record.
@@ -186,10 +181,16 @@ class Draft:
         self._next_lsn += content.item_count
         self._stamp = hlc.nth(first_stamp, content.item_count - 1)
         self._tag = leaf[:TAG_BYTES]
+        self._head = None
         return Stamped(first_lsn, self._next_lsn - 1, self._stamp, self._tag)
 
     def head(self) -> Head:
         """Return the head as it will be once the group is durable."""
+        if self._head is None:
+            self._head = self._make_head()
+        return self._head
+
+    def _make_head(self) -> Head:
         return Head(
             ordinal=self.base.ordinal,
             lineage=self.base.lineage,
@@ -207,6 +208,8 @@ class Draft:
 
     def _tick(self, content: Content, wall_ns: int) -> tuple[Hlc, int]:
         stamp = hlc.tick(self._stamp, wall_ns)
+        if not content.edges:
+            return hlc.with_room(stamp, content.item_count), 0
         flags = 0
         for edge in content.edges:
             if edge.stamp < stamp:

@@ -8,6 +8,7 @@ handed the answers. What a client had under way when it left is decided all the 
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -80,7 +81,12 @@ class Conversation:
         # Asked for once: each time it is a system call.
         self._loop = asyncio.get_running_loop()
         self._greeting: asyncio.Task[bool] | None = None
-        self._deciding: set[asyncio.Task[None]] = set()
+        self._bound = False
+        # What came before the answer to HELLO.
+        self._early: deque[tuple[int, Step, int]] = deque()
+        self._undecided = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closer: asyncio.Task[None] | None = None
         self._unacked_bytes = 0
         self._acked_seq = 0
@@ -112,7 +118,7 @@ class Conversation:
             raise ProtocolViolation("a second HELLO on one connection")
         greeting = self._greet(_parse_hello(body))
         self._greeting = self._loop.create_task(greeting)
-        self._greeting.add_done_callback(self._forget_if_over)
+        self._greeting.add_done_callback(self._greeted)
 
     def records(self, seq: int, step: Step, size_bytes: int) -> None:
         """Act on RECORDS: the answer comes when all before it are decided.
@@ -131,9 +137,13 @@ class Conversation:
             raise ProtocolViolation("RECORDS with seq 0; the first is 1")
         cost_bytes = REQUEST_OVERHEAD_BYTES + size_bytes
         self._unacked_bytes += cost_bytes
-        task = self._loop.create_task(self._record(self._greeting, seq, step, cost_bytes))
-        self._deciding.add(task)
-        task.add_done_callback(self._decided)
+        if not self._undecided:
+            self._idle.clear()
+        self._undecided += 1
+        if self._bound:
+            self._take(seq, step, cost_bytes)
+        else:
+            self._early.append((seq, step, cost_bytes))
 
     def bye(self) -> None:
         """Act on BYE."""
@@ -170,8 +180,7 @@ class Conversation:
         """Wait until everything that came is decided."""
         if self._greeting is not None:
             await asyncio.wait([self._greeting])
-        while self._deciding:
-            await asyncio.wait(self._deciding)
+        await self._idle.wait()
 
     def close(self, reason: str) -> None:
         """End the connection; ``reason`` goes to the log when there is one."""
@@ -187,13 +196,26 @@ class Conversation:
             return f"{peer.door} client pid {peer.pid} uid {peer.uid}"
         return f"{peer.door} client {peer.address or 'on a socket'}"
 
-    def _decided(self, task: asyncio.Task[None]) -> None:
-        self._deciding.discard(task)
+    def _greeted(self, greeting: asyncio.Task[bool]) -> None:
+        if not greeting.cancelled():
+            error = greeting.exception()
+            if isinstance(error, Exception):
+                self._refuse(error)
+                self.close("")
+            elif error is None:
+                self._bound = greeting.result()
+        early, self._early = self._early, deque()
+        if self._bound:
+            for seq, step, cost_bytes in early:
+                self._take(seq, step, cost_bytes)
+        else:
+            self._undecided = 0
+            self._idle.set()
         self._forget_if_over()
 
-    def _forget_if_over(self, _task: object = None) -> None:
+    def _forget_if_over(self) -> None:
         greeted = self._greeting is None or self._greeting.done()
-        if self._lost and greeted and not self._deciding:
+        if self._lost and greeted and not self._undecided:
             self._registry.remove(self)
 
     async def _greet(self, hello: Hello) -> bool:
@@ -227,37 +249,18 @@ class Conversation:
         self._line.say(0, answer)
         return True
 
-    async def _record(
-        self, greeting: asyncio.Task[bool], seq: int, body: Step, cost_bytes: int
-    ) -> None:
-        if not await greeting:
-            return
-        away_s_max = self._registry.away_s_max
-        step = SessionStep(self.instance_id, seq, self._acked_seq, self.peer.uid, away_s_max)
-        try:
-            accepted = await self._decide(body, step)
-        except Exception as error:
-            refusal = self._registry.intake.refusal(error, self.peer)
-            nack = Nack(
-                code=refusal.nack_code, text=refusal.text, retry_after_ms=refusal.retry_after_ms
-            )
-            self._line.say(seq, nack)
-            decided = not refusal.retry_after_ms
-        else:
-            self._line.say(seq, ack_of(accepted))
-            decided = True
-        finally:
-            self._unacked_bytes -= cost_bytes
-            self._line.regulate()
-        if decided:
-            # The store may forget an idle instance; this connection knows where it goes on.
-            self._acked_seq = max(self._acked_seq, seq)
+    def _take(self, seq: int, body: Step, cost_bytes: int) -> None:
+        registry = self._registry
+        intake, peer = registry.intake, self.peer
+        step = SessionStep(self.instance_id, seq, self._acked_seq, peer.uid, registry.away_s_max)
 
-    async def _decide(self, body: Step, step: SessionStep) -> Accepted:
-        intake = self._registry.intake
+        def tell(outcome: Accepted | Exception) -> None:
+            self._answer(seq, outcome, cost_bytes)
+
         refusal: Refused
         if isinstance(body, Unavailable):
-            raise body
+            tell(body)
+            return
         if isinstance(body, TooLarge):
             refusal = body
         else:
@@ -269,11 +272,35 @@ class Conversation:
             except InvalidRequest as error:
                 refusal = error
             else:
-                return await intake.take(parts_of(records), self.peer, step, ended)
-        await intake.take((), self.peer, step)
-        raise refusal
+                intake.take_step(parts_of(records), peer, step, ended, tell=tell)
+                return
+        intake.use_up(refusal, peer, step, tell=tell)
 
-    def _refuse(self, error: Refused) -> None:
+    def _answer(self, seq: int, outcome: Accepted | Exception, cost_bytes: int) -> None:
+        if not isinstance(outcome, Exception):
+            self._line.say(seq, ack_of(outcome))
+            decided = True
+        else:
+            refusal = self._registry.intake.refusal(outcome, self.peer)
+            nack = Nack(
+                code=refusal.nack_code, text=refusal.text, retry_after_ms=refusal.retry_after_ms
+            )
+            self._line.say(seq, nack)
+            decided = not refusal.retry_after_ms
+        was_full = self.is_full
+        self._unacked_bytes -= cost_bytes
+        if was_full:
+            self._line.regulate()
+        if decided and seq > self._acked_seq:
+            # The store may forget an idle instance; this connection knows where it goes on.
+            self._acked_seq = seq
+        self._undecided -= 1
+        if not self._undecided:
+            self._idle.set()
+            if self._lost:
+                self._forget_if_over()
+
+    def _refuse(self, error: Exception) -> None:
         refusal = self._registry.intake.refusal(error, self.peer)
         nack = Nack(
             code=refusal.nack_code, text=refusal.text, retry_after_ms=refusal.retry_after_ms

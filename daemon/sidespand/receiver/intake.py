@@ -85,7 +85,7 @@ class Intake:
         self._hold = hold or Hold()
         self._scrub = scrub
         # Finding a metric's labels takes longer than counting.
-        self._accepted: dict[tuple[str, str], Counter] = {}
+        self._counters: dict[tuple[str, str], Counter] = {}
         self._budget = Budget(INFLIGHT_BYTES_MAX, PEER_INFLIGHT_BYTES_MAX)
         telemetry.follow(telemetry.held_requests, lambda: self._hold.requests)
         telemetry.follow(telemetry.receiver_inflight_bytes, lambda: self._budget.used_bytes)
@@ -99,14 +99,30 @@ class Intake:
     ) -> Accepted:
         """Store the encoded requests in ``parts`` together, and say so once they are durable.
 
-        With a ``step``, content that will never be admitted uses its seq up all the same, durably,
-        and the spans in ``ended`` are not open any more. Without one, a request that came before is
+        With a ``step`` it is as ``take_step`` has it. Without one, a request that came before is
         not stored again, and one that the journal cannot take is tried once more after a while.
 
         Raises:
             Refused: Nothing of it was stored; the leaf says whether another try can help.
         """
-        key = self._key(parts, peer) if step is None else None
+        if step is None:
+            return await self._take(parts, peer)
+        outcome: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+
+        def tell(told: Accepted | Exception) -> None:
+            # Whoever asked may have gone.
+            if outcome.done():
+                return
+            if isinstance(told, Exception):
+                outcome.set_exception(told)
+            else:
+                outcome.set_result(told)
+
+        self.take_step(parts, peer, step, ended, tell=tell)
+        return await outcome
+
+    async def _take(self, parts: Sequence[tuple[Kind, bytes]], peer: Peer) -> Accepted:
+        key = self._key(parts, peer)
         known = self._find(key) if key is not None else None
         if known is not None:
             return await self._repeat(known, peer)
@@ -117,21 +133,91 @@ class Intake:
                 # The journal binds a payload by the hash that its request is recognised by.
                 each.append(self._admission.admit(kind, body, key.digest if key else b""))
             admitted = each[0] if len(each) == 1 else _joined(each)
-            if step is None:
-                receipt = await self._store(admitted, peer, key, size)
-            else:
-                whole = admitted._replace(ended=ended) if ended else admitted
-                receipt = await self._journal.append(whole, peer, step)
-        except Refused as refusal:
+            receipt = await self._store(admitted, peer, key, size)
+        except Refused:
             self._withdraw(each)
-            if step is not None and len(each) < len(parts) and not refusal.retryable:
-                await self._journal.append(Admitted((), ended=ended), peer, step)
             raise
         finally:
             self._budget.give_back(owner, size)
-        self._note(parts, each, peer, receipt)
-        reason = admitted.rejected_reason
-        return Accepted(receipt, admitted.rejected_items, self._scrub(reason) if reason else "")
+        return self._accepted(parts, each, admitted, peer, receipt)
+
+    def take_step(
+        self,
+        parts: Sequence[tuple[Kind, bytes]],
+        peer: Peer,
+        step: SessionStep,
+        ended: tuple[SpanKey, ...] = (),
+        *,
+        tell: Callable[[Accepted | Exception], None],
+    ) -> None:
+        """Store a step of a session, and ``tell`` what became of it, at once or once it is durable.
+
+        Content that will never be admitted uses its seq up all the same, durably, and the spans in
+        ``ended`` are not open any more. There is no task: a small step costs less than one.
+
+        Args:
+            parts: Encoded requests that are stored together.
+            peer: Who sends it.
+            step: Its place in the session.
+            ended: The marked spans that end with it.
+            tell: Called once on the event loop. An error says that nothing of it was stored.
+        """
+        try:
+            owner, size = self._enter(parts, peer)
+        except Refused as refusal:
+            tell(refusal)
+            return
+        each: list[Admitted] = []
+        try:
+            for kind, body in parts:
+                each.append(self._admission.admit(kind, body))
+            admitted = each[0] if len(each) == 1 else _joined(each)
+            whole = admitted._replace(ended=ended) if ended else admitted
+            stored = self._journal.append(whole, peer, step)
+        except Exception as error:
+            self._withdraw(each)
+            self._budget.give_back(owner, size)
+            if isinstance(error, Refused) and not error.retryable:
+                self.use_up(error, peer, step, ended, tell=tell)
+            else:
+                tell(error)
+            return
+
+        def settled(outcome: asyncio.Future[Receipt]) -> None:
+            self._budget.give_back(owner, size)
+            error = outcome.exception()
+            if error is None:
+                tell(self._accepted(parts, each, admitted, peer, outcome.result()))
+            else:
+                self._withdraw(each)
+                tell(_plain(error))
+
+        stored.add_done_callback(settled)
+
+    def use_up(
+        self,
+        refusal: Refused,
+        peer: Peer,
+        step: SessionStep,
+        ended: tuple[SpanKey, ...] = (),
+        *,
+        tell: Callable[[Accepted | Exception], None],
+    ) -> None:
+        """Note durably that a step was decided though nothing of it is stored, and ``tell`` why.
+
+        Args:
+            refusal: Why; told once that is durable.
+            peer: Who sent it.
+            step: Its place in the session.
+            ended: The marked spans that end with it.
+            tell: As for ``take_step``; hears of another error where even this cannot be written.
+        """
+
+        def settled(outcome: asyncio.Future[Receipt]) -> None:
+            error = outcome.exception()
+            tell(refusal if error is None else _plain(error))
+
+        self._journal.append(Admitted((), ended=ended), peer, step).add_done_callback(settled)
 
     def release(self) -> None:
         """Let the requests go that wait for better times: the daemon stops."""
@@ -220,26 +306,30 @@ class Intake:
         for one in each:
             self._admission.withdraw(one)
 
-    def _note(
+    def _accepted(
         self,
         parts: Sequence[tuple[Kind, bytes]],
         each: Sequence[Admitted],
+        admitted: Admitted,
         peer: Peer,
         receipt: Receipt,
-    ) -> None:
+    ) -> Accepted:
+        """Count what became durable, and return what its sender is told."""
         if receipt.duplicate:
             self._withdraw(each)
-            return
-        for (kind, _), one in zip(parts, each, strict=True):
-            self._count(kind, one, peer)
+        else:
+            for (kind, _), one in zip(parts, each, strict=True):
+                self._count(kind, one, peer)
+        reason = admitted.rejected_reason
+        return Accepted(receipt, admitted.rejected_items, self._scrub(reason) if reason else "")
 
     def _count(self, kind: Kind, admitted: Admitted, peer: Peer) -> None:
         telemetry, labels = self._telemetry, (peer.door, _SIGNALS[kind])
         for content in admitted.contents:
-            accepted = self._accepted.get(labels)
-            if accepted is None:
-                accepted = self._accepted[labels] = telemetry.accepted_items.labels(*labels)
-            accepted.inc(content.item_count)
+            counter = self._counters.get(labels)
+            if counter is None:
+                counter = self._counters[labels] = telemetry.accepted_items.labels(*labels)
+            counter.inc(content.item_count)
         if admitted.rejected_items:
             telemetry.refused_items.labels(*labels).inc(admitted.rejected_items)
         if admitted.removed_values:
@@ -250,6 +340,12 @@ def _hear(outcome: asyncio.Future[Receipt]) -> None:
     # Whoever asked may have gone: what came of it is nobody's business then.
     if not outcome.cancelled():
         outcome.exception()
+
+
+def _plain(error: BaseException) -> Exception:
+    """Return what a future failed with; nobody cancels those of a journal."""
+    assert isinstance(error, Exception)
+    return error
 
 
 def _joined(each: Sequence[Admitted]) -> Admitted:

@@ -73,6 +73,10 @@ class IngestConnection(asyncio.Protocol):
                 self._on_frame(frame)
                 if conversation.closing:
                     return
+            if not self._splitter.partial and self._stall is None and not conversation.is_full:
+                # Nearly always: whole frames, and room for more.
+                self._share.resize(0)
+                return
             self._share.resize(self._splitter.begun[1])
         except OversizeFrame as error:
             # Its seq is used up, or the client would send the same bytes for ever.

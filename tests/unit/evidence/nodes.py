@@ -53,7 +53,7 @@ class Node:
             bytes(16),
             hashes,
         )
-        self._draft = Draft(head, self.clock)
+        self._head = head
         self.records: list[Record] = []
         if declared:
             self.write(kind=Kind.LINEAGE)
@@ -63,10 +63,11 @@ class Node:
     ) -> Record:
         """Return a fresh record that holds ``edges``."""
         content = Content(kind, self.clock.random_bytes(8), items, edges, truncated)
-        self._draft.read_clock()
-        self._draft.stamp(seal(content, self.clock), 0, 0)
+        draft = Draft(self._head, self.clock)
+        draft.stamp(seal(content, self.clock), 0, 0)
+        self._head = draft.head()
         # After a step of the clock, its CLOCK record comes first.
-        for _, value in self._draft.values[len(self.records) :]:
+        for _, value in draft.values:
             header, read, leaf, payload = record.decode(value)
             self.records.append(Record(1, header, read, leaf, payload))
         return self.records[-1]

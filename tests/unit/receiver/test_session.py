@@ -328,7 +328,7 @@ def test_a_client_that_does_not_read_its_answers_is_not_read(tmp_path: Path) -> 
                 client.records(seq)
             connection, conversation = line_of(given), under_test(given)
             await eventually(lambda: connection._congested, "the daemon to stop reading")
-            await eventually(lambda: not conversation._deciding, "what was read to be answered")
+            await eventually(lambda: not conversation._undecided, "what was read to be answered")
             assert given.journal.taken < count
             assert connection._transport is not None
             assert connection._transport.get_write_buffer_size() < 8 * MIB
