@@ -1,43 +1,46 @@
 """Asks a running daemon, over its ``api.sock``."""
 
-import http.client
 import json
-import socket
-import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidespand.errors import NotFound, SidespanError
-from sidespand.limits import API_ANSWER_S, API_CONNECT_S
+from sidespand.errors import InvalidRequest, NotFound, SidespanError, TooLarge
+from sidespand.limits import (
+    API_ANSWER_BYTES_MAX,
+    API_ANSWER_S,
+    API_CONNECT_S,
+    API_EVENT_BYTES_MAX,
+    API_QUIET_S,
+)
 
-_PAUSE_S = 0.05
+if TYPE_CHECKING:
+    from sidespand.cli.unix_http import UnixConnection
+
+_OK = 200
+_LEAVES = {400: InvalidRequest, 404: NotFound, 413: TooLarge}
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=API_ANSWER_S)
-        self._path = path
+class Absent(SidespanError):
+    """Nobody answers on the socket."""
 
-    def connect(self) -> None:
-        """Connect; called by ``request``."""
-        deadline_s = time.monotonic() + API_CONNECT_S
-        while True:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(self.timeout)
-            try:
-                self.sock.connect(str(self._path))
-            except (FileNotFoundError, ConnectionRefusedError):
-                # The worker may be about to start.
-                self.sock.close()
-                if time.monotonic() > deadline_s:
-                    raise
-                time.sleep(_PAUSE_S)
-            else:
-                return
+
+class Event(NamedTuple):
+    """One event of a stream.
+
+    Args:
+        kind: Such as ``trace`` or ``heartbeat``.
+        id: Where a stream goes on behind it; empty when it says nothing of that.
+        document: What it brings.
+    """
+
+    kind: str
+    id: str
+    document: Any
 
 
 def post(api_sock: Path, route: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the daemon's answer to one request.
+    """Return the daemon's answer to one request; waits for a worker that is being started.
 
     Args:
         api_sock: Its socket.
@@ -48,23 +51,144 @@ def post(api_sock: Path, route: str, body: dict[str, Any]) -> dict[str, Any]:
         NotFound: The daemon says so. Not retryable.
         SidespanError: It cannot be reached, or refuses.
     """
-    connection = _UnixConnection(api_sock)
+    connection = _connection(api_sock, API_CONNECT_S, API_ANSWER_S)
     try:
-        connection.request("POST", route, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        found = json.loads(response.read())
-    except (OSError, http.client.HTTPException) as error:
-        raise SidespanError(
-            f"the daemon does not answer on {api_sock}: {error}",
-            hint="name its runtime directory with --run DIR, or stop it and ask again",
-        ) from error
-    except ValueError as error:
-        raise SidespanError(f"{api_sock} is not answered by this version of Sidespan") from error
+        headers = {"Content-Type": "application/json"}
+        return _answer(api_sock, connection, "POST", route, body=json.dumps(body), headers=headers)
     finally:
         connection.close()
-    if response.status == http.HTTPStatus.OK and isinstance(found, dict):
-        return found
+
+
+def get(api_sock: Path, route: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the daemon's answer to one question.
+
+    Args:
+        api_sock: Its socket.
+        route: Such as ``/v1/traces``; parts that come from outside are quoted with ``part``.
+        given: What is asked for; None stands for what is not given.
+
+    Raises:
+        Absent: Nobody answers there.
+        NotFound: The daemon says so. Not retryable.
+        SidespanError: It refuses, or answers something else.
+    """
+    connection = _connection(api_sock, 0.0, API_QUIET_S)
+    try:
+        return _answer(api_sock, connection, "GET", _target(route, given))
+    finally:
+        connection.close()
+
+
+def text(sock: Path, route: str) -> str:
+    """Return a page that a door of the daemon has, such as ``/metrics`` of ``http.sock``.
+
+    Raises:
+        Absent: Nobody answers there, or not with that.
+    """
+    connection = _connection(sock, 0.0, API_QUIET_S)
+    try:
+        connection.request("GET", route)
+        response = connection.getresponse()
+        body = response.read(API_ANSWER_BYTES_MAX)
+    except (OSError, _left_http()) as error:
+        raise _absent(sock, error) from error
+    finally:
+        connection.close()
+    if response.status != _OK:
+        raise _absent(sock, OSError(f"HTTP status {response.status}"))
+    return body.decode("utf-8", "replace")
+
+
+def events(api_sock: Path, route: str, given: Mapping[str, Any]) -> Iterator[Event]:
+    """Yield the events of a stream until the daemon ends it; arguments and errors as in ``get``."""
+    connection = _connection(api_sock, 0.0, API_QUIET_S)
+    try:
+        connection.request("GET", _target(route, given), headers={"Accept": "text/event-stream"})
+        response = connection.getresponse()
+        if response.status != _OK:
+            raise _refusal(api_sock, response.status, _json(api_sock, response.read()))
+        kind, event_id, data = "message", "", b""
+        while line := response.readline(API_EVENT_BYTES_MAX):
+            name, _, value = line.rstrip(b"\r\n").partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"event":
+                kind = value.decode("utf-8", "replace")
+            elif name == b"id":
+                event_id = value.decode("utf-8", "replace")
+            elif name == b"data":
+                data += value
+            elif not line.strip() and data:
+                yield Event(kind, event_id, _json(api_sock, data))
+                kind, data = "message", b""
+    except (OSError, _left_http()) as error:
+        raise _absent(api_sock, error) from error
+    finally:
+        connection.close()
+
+
+def _connection(path: Path, connect_s: float, answer_s: float) -> "UnixConnection":
+    # It costs more to load than a command that finds no daemon takes.
+    from sidespand.cli.unix_http import UnixConnection
+
+    return UnixConnection(path, connect_s, answer_s)
+
+
+def _left_http() -> type[Exception]:
+    from http.client import HTTPException
+
+    return HTTPException
+
+
+def part(text: str) -> str:
+    """Return ``text`` as one part of a route."""
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _target(route: str, given: Mapping[str, Any] | None) -> str:
+    from urllib.parse import urlencode
+
+    asked = {key: value for key, value in (given or {}).items() if value is not None}
+    return f"{route}?{urlencode(asked)}" if asked else route
+
+
+def _answer(
+    api_sock: Path,
+    connection: "UnixConnection",
+    method: str,
+    target: str,
+    *,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    try:
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        found = response.read(API_ANSWER_BYTES_MAX)
+    except (OSError, _left_http()) as error:
+        raise _absent(api_sock, error) from error
+    document = _json(api_sock, found)
+    if response.status == _OK and isinstance(document, dict):
+        return document
+    raise _refusal(api_sock, response.status, document)
+
+
+def _json(api_sock: Path, body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise SidespanError(f"{api_sock} is not answered by this version of Sidespan") from error
+
+
+def _absent(api_sock: Path, error: Exception) -> Absent:
+    return Absent(
+        f"the daemon does not answer on {api_sock}: {error}",
+        hint="name its runtime directory with --run DIR, or stop it and ask again",
+    )
+
+
+def _refusal(api_sock: Path, status: int, found: Any) -> SidespanError:
     told = found.get("error", {}) if isinstance(found, dict) else {}
-    leaf = NotFound if response.status == http.HTTPStatus.NOT_FOUND else SidespanError
-    message = str(told.get("message", f"{api_sock}: HTTP status {response.status}"))
-    raise leaf(message, hint=str(told.get("hint", "")))
+    message = str(told.get("message", f"{api_sock}: HTTP status {status}"))
+    return _LEAVES.get(status, SidespanError)(message, hint=str(told.get("hint", "")))

@@ -4,11 +4,13 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
+from difflib import get_close_matches
 from typing import NoReturn, Protocol, cast
 
 from sidespand import __version__
-from sidespand.cli import exits, output
+from sidespand.cli import commands, exits, output
 from sidespand.errors import NotFound, SidespanError
 
 
@@ -32,32 +34,9 @@ class CommandModule(Protocol):
         ...
 
 
-# Each name is that of its module, too.
-_COMMANDS = {
-    "serve": "run the daemon in the foreground",
-    "demo": "record a small example and show what became of it",
-    "status": "say what the store holds and who writes it",
-    "ls": "list the newest traces",
-    "show": "show a trace as a tree, with each span's stamp",
-    "tail": "print the newest spans, and follow them with -f",
-    "lineage": "list the log series of the store, and why each began",
-    "receipt": "print what the journal can say of a span, a position or a trace",
-    "prove": "write a file that shows offline where a record stands in the log",
-    "verify": "check a store, a proof bundle or an exported file, offline",
-    "compare": "say whether one item was before another, and what that rests on",
-    "explain": "say all that the record says of the order of two items",
-    "order": "put a trace in an order that the record does not contradict",
-    "violations": "list what in the record contradicts its own rules",
-    "import": "hand a file of OTLP/JSON lines to the daemon, each line once",
-    "deadletter": "list, show, deliver again or drop what sinks refused",
-    "redact": "take the content of records out of the node, for good",
-    "keys": "make the node's key, or print what others pin to trust it",
-    "run": "run a command in a span, and hand it the trace",
-    "emit": "record one finished span, and print its traceparent",
-    "env": "print the variables that point an SDK at this daemon",
-    "check": "check a configuration file",
-    "config": "write a configuration file with every key",
-}
+_NEGATED = re.compile(r'-(?:[A-Za-z][\w./@$-]*:.+|".*)', re.DOTALL)
+_ORDER = re.compile(r"-[a-z][a-z_.]*")
+_SESSIONS = ("list", "view", "tail", "stats")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +55,7 @@ def main(argv: list[str]) -> int:
         or an error, 3 for evidence that contradicts itself,
         130 after Ctrl-C, 141 when the reader of our output went away.
     """
+    _open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that lacks a character shows its escape instead of ending the command.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -101,22 +81,79 @@ def main(argv: list[str]) -> int:
     return status
 
 
+def _open_standard_streams() -> None:
+    # A segment that got one of these numbers would be written to by any library that warns. What
+    # our parent closed is /dev/null from here on.
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
 def _run(argv: list[str]) -> int:
-    parser = _Parser(prog="sidespan", description="The flight recorder for AI agents on this node.")
-    parser.add_argument("--version", action="version", version=f"sidespan {__version__}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command")
-    chosen: CommandModule | None = None
-    for name, text in _COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=text, description=text)
-        # Only the module of the command that runs is imported.
-        if argv[:1] == [name]:
-            chosen = cast("CommandModule", importlib.import_module(f"sidespand.cli.{name}"))
-            chosen.add_arguments(subparser)
-    try:
-        args = parser.parse_args(argv)
-    except SystemExit:
-        # argparse leaves this way after --help and --version, and never otherwise here.
+    if not argv:
+        raise UsageError("no command was given", hint="`sidespan --help` lists the commands")
+    if argv[0] in ("-h", "--help", "help"):
+        print("\n".join(commands.overview()))
         return exits.OK
-    if chosen is None:
-        parser.error("no command was given")
+    if argv[0] == "--version":
+        print(f"sidespan {__version__}")
+        return exits.OK
+    name, rest, module = _chosen(argv)
+    text = commands.SUMMARIES[name]
+    parser = _Parser(prog=f"sidespan {name}", description=f"{text}.".capitalize())
+    # Only the module of the command that runs is imported.
+    chosen = cast("CommandModule", importlib.import_module(f"sidespand.cli.{module}"))
+    chosen.add_arguments(parser)
+    # Terms of a query may stand between flags, and one with - before it is none.
+    with_query = parser.get_default("query_terms") is not None
+    parse = parser.parse_intermixed_args if with_query else parser.parse_args
+    try:
+        args = parse(_told_apart(rest) if with_query else rest)
+    except SystemExit:
+        # argparse leaves this way after --help, and never otherwise here.
+        return exits.OK
     return chosen.run(args)
+
+
+def _told_apart(words: list[str]) -> list[str]:
+    """Return arguments so that argparse takes ``-model:x`` for no flag, nor ``--sort -dur``."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] == "--sort" and _ORDER.fullmatch(word):
+            found[-1] = f"--sort={word}"
+        else:
+            # What holds a space is no flag to argparse.
+            found.append(f" {word}" if _NEGATED.fullmatch(word) else word)
+    return found
+
+
+def _chosen(argv: list[str]) -> tuple[str, list[str], str]:
+    """Return the command, its arguments, and the name of its module."""
+    name, rest = argv[0], argv[1:]
+    if name == "--dir" or name.startswith("--dir="):
+        # The decision tracer's command has it before the subcommand.
+        count = 2 if name == "--dir" else 1
+        given, name, rest = argv[:count], "".join(argv[count : count + 1]), argv[count + 1 :]
+        if name not in _SESSIONS:
+            raise UsageError(
+                f"--dir goes with {', '.join(_SESSIONS)}",
+                hint="`sidespan list --help` tells what it names",
+            )
+        rest = [*given, *rest]
+    if name not in commands.SUMMARIES:
+        near = get_close_matches(name, list(commands.SUMMARIES), 1)
+        meant = f", did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"there is no command {name!r}{meant}", hint="`sidespan --help` lists the commands"
+        )
+    of_sessions = any(one == "--dir" or one.startswith("--dir=") for one in rest)
+    if name in _SESSIONS and (of_sessions or name in ("list", "view")):
+        return name, rest, f"sessions_{name}"
+    return name, rest, name

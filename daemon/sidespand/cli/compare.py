@@ -30,16 +30,15 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the verdict on two items; 3 when the evidence contradicts itself."""
+    from sidespand.answers import orders
     from sidespand.evidence import explain
-    from sidespand.evidence.verdict import About, Answer, Comparer
-    from sidespand.query.names import resolve_item
+    from sidespand.evidence.verdict import Answer
 
     evidence = sources.gather(args).evidence
-    a, b = (resolve_item(evidence, text) for text in (args.a, args.b))
-    about = None if args.about is None else About(args.about)
-    verdict = Comparer(evidence).compare(a, b, about)
+    found = orders.compare(evidence, args.a, args.b, orders.parse_about(args.about))
+    (verdict,) = found.verdicts
     if args.json:
-        print_json({"a": str(a), "b": str(b), **explain.document(evidence, verdict)})
+        print_json(orders.compare_document(evidence, found))
     else:
-        print(explain.text(evidence, a, b, verdict), end="")
+        print(explain.text(evidence, found.a, found.b, verdict), end="")
     return exits.CONTRADICTORY if verdict.verdict is Answer.CONTRADICTORY else exits.OK

@@ -20,6 +20,7 @@ from sidespand.cli.demo_runs import (
     missing_for_three_languages,
     wait,
 )
+from sidespand.errors import NotFound
 
 _STOP_S_MAX = 15.0
 _CONFIGURATION = """\
@@ -42,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the demonstration keeps its store and sockets (default ./.sidespan)",
     )
     parser.add_argument("--json", action="store_true", help="print the trace as one JSON document")
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="keep the daemon running until Ctrl-C, and open the page",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,10 +73,18 @@ def run(args: argparse.Namespace) -> int:
         say("running a planner (sidespan) that calls a worker (stock OpenTelemetry) over gRPC")
         programs.two_sdks()
         _wait_delivered(places)
+        if args.stay:
+            _stay(places, _tell(places, three_languages=not missing))
     if args.json:
         return _sidespan(["show", "last", "--json", "--data", str(places.store)])
-    if not missing:
-        _show_three_languages(places.store)
+    if not args.stay:
+        _tell(places, three_languages=not missing)
+    return exits.OK
+
+
+def _tell(places: "_Places", *, three_languages: bool) -> str:
+    """Print what became of the spans; return the trace to look at."""
+    trace_id = _show_three_languages(places.store) if three_languages else ""
     print()
     _sidespan(["show", "last", "--data", str(places.store)])
     print("\nits newest span's receipt:")
@@ -80,12 +94,35 @@ def run(args: argparse.Namespace) -> int:
         f"spans    {places.archive}\n"
         f"sockets  {places.runtime} (while a daemon runs)\n"
         f"log      {places.log}\n"
-        f"\nThe daemon is stopped; everything is still there. Look again, or keep one running:\n"
+        f"\nEverything stays there. Look again, or keep a daemon running and open the page:\n"
         f"  {_command()} ls --data {_short(places.store)}\n"
         f"  {_command()} serve --config {_short(places.config)} --data {_short(places.store)} "
         f"--run {_short(places.runtime)}"
     )
-    return exits.OK
+    trace_id = (
+        trace_id or _document(["show", "last", "--json", "--data", str(places.store)])["trace_id"]
+    )
+    from sidespand.cli.open import link
+    from sidespand.config import load
+
+    config = load(
+        places.config, {"data_dir": str(places.store), "runtime_dir": str(places.runtime)}
+    )
+    try:
+        print(f"  {link(config, trace_id)}", flush=True)
+    except NotFound as error:
+        # Its port may be another program's.
+        print(f"  (no page: {error}; {error.hint})", flush=True)
+    return trace_id
+
+
+def _stay(places: "_Places", trace_id: str) -> None:
+    _sidespan(
+        ["open", trace_id, "--data", str(places.store), "--run", str(places.runtime),
+         "--config", str(places.config)]
+    )  # fmt: skip
+    print("\nthe daemon runs until Ctrl-C", flush=True)
+    signal.pause()
 
 
 class _Places:
@@ -150,7 +187,7 @@ def _wait_delivered(places: _Places) -> None:
         reader.close()
 
 
-def _show_three_languages(store: Path) -> None:
+def _show_three_languages(store: Path) -> str:
     traces = _document(["ls", "--json", "--data", str(store)])["traces"]
     trace_id = next(each["trace_id"] for each in traces if "tool" in each["services"])
     spans = _document(["show", trace_id, "--json", "--data", str(store)])["spans"]
@@ -159,6 +196,7 @@ def _show_three_languages(store: Path) -> None:
     _sidespan(["show", trace_id, "--data", str(store)])
     print("\nwas the plan made before the tool was run?")
     _sidespan(["compare", ids["plan"], ids["execute_tool forecast"], "--data", str(store)])
+    return str(trace_id)
 
 
 def _document(arguments: list[str]) -> dict[str, Any]:

@@ -13,29 +13,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print both verdicts, and of each item its tokens and bounds; 3 as ``compare`` does."""
+    from sidespand.answers import orders
     from sidespand.evidence import account, explain
-    from sidespand.evidence.verdict import About, Answer, Comparer
-    from sidespand.query.names import resolve_item
+    from sidespand.evidence.verdict import Answer
 
     evidence = sources.gather(args).evidence
-    a, b = (resolve_item(evidence, text) for text in (args.a, args.b))
-    comparer = Comparer(evidence)
-    asked = [About.COMMIT]
-    if evidence.fact(a) is not None and evidence.fact(b) is not None:
-        asked.append(About.ACTIVITY)
-    verdicts = [comparer.compare(a, b, about) for about in asked]
+    found = orders.explained(evidence, args.a, args.b)
     if args.json:
-        print_json(
-            {
-                "a": account.document(evidence, a),
-                "b": account.document(evidence, b),
-                **{v.about.value: explain.document(evidence, v) for v in verdicts},
-            }
-        )
+        print_json(orders.explain_document(evidence, found))
     else:
-        for verdict in verdicts:
-            print(explain.text(evidence, a, b, verdict))
-        print(account.text(evidence, "a", a))
-        print(account.text(evidence, "b", b), end="")
-    contradictory = any(verdict.verdict is Answer.CONTRADICTORY for verdict in verdicts)
+        for verdict in found.verdicts:
+            print(explain.text(evidence, found.a, found.b, verdict))
+        print(account.text(evidence, "a", found.a))
+        print(account.text(evidence, "b", found.b), end="")
+    contradictory = any(verdict.verdict is Answer.CONTRADICTORY for verdict in found.verdicts)
     return exits.CONTRADICTORY if contradictory else exits.OK

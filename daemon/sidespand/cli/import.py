@@ -1,16 +1,16 @@
-"""``sidespan import``: hands a file of OTLP/JSON lines to the running daemon, each line once.
+"""``sidespan import``: hands the spans of a file to the running daemon, each of them once.
 
-The file is what a program wrote without a daemon. Its first line names it, so that importing it
-again, or importing what was added to it since, stores nothing twice.
+What the file is shows in it. Its contents name it, not its path, so that importing it again, or
+importing what was added to it since, stores nothing twice.
 """
 
 import argparse
-import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -23,26 +23,38 @@ from sidespand.cli.output import print_json
 from sidespand.cli.text import safe
 from sidespand.config import load
 from sidespand.errors import InvalidRequest, NotFound, TooLarge, Unavailable
-from sidespand.limits import IMPORT_WAIT_S, INSTANCE_ID_BYTES, MESSAGE_BYTES_MAX
-from sidespand.model import Kind
-from sidespand.receiver.otlp_json import to_protobuf
+from sidespand.exchange import detect
+from sidespand.exchange.part import Part, Source
+from sidespand.limits import IMPORT_WAIT_S
 
 _DEFAULT_WAIT_S = 1.0
 _PROGRESS_S = 1.0
+_SHOWN_MAX = 10
+_EPILOG = """\
+what can be imported:
+  otlp           JSON, one request a line, or one document
+  otlp-protobuf  one request, or requests that each follow their length in four bytes
+  jsonl          spans as `sidespan export -f jsonl` and the jsonl sink write them
+  aitrace        a trace of AITrace's file exporter, or of the aitrace_file sink
+  agenttrace     lines of AgentTrace's JSONL exporter
+  ai-trace       lines or the snapshot of a session of the decision tracer
+"""
 
 
 @dataclass(slots=True)
 class _Done:
-    lines: int = 0
+    parts: int = 0
     ended_spans: int = 0
     open_spans: int = 0
-    unreadable: list[int] = field(default_factory=list)
-    refused: list[int] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="OTLP/JSON, one request a line")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("file", metavar="FILE", type=Path, help="what a program wrote")
     parser.add_argument(
         "--socket", metavar="PATH", help="the daemon's ingest.sock; default: as the config says"
     )
@@ -51,53 +63,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import the file; return 1 when a line of it was refused.
+    """Import the file; return 1 when a part of it was refused.
 
     Raises:
         NotFound: There is no such file.
-        Unavailable: No daemon took the lines. Retryable: what was taken is not taken again.
+        InvalidRequest: It is nothing that can be imported.
+        TooLarge: It is a document that is too large.
+        Unavailable: No daemon took the spans. Retryable: what was taken is not taken again.
     """
     socket_path = args.socket or str(load(args.config, {}).runtime_dir / "ingest.sock")
     done = _Done()
     try:
         with args.file.open("rb") as file:
-            instance_id = hashlib.sha256(file.readline(MESSAGE_BYTES_MAX)).digest()
-            transport = FramesTransport(socket_path, instance_id[:INSTANCE_ID_BYTES])
-            file.seek(0)
+            source = _read(file, args.file)
+            transport = FramesTransport(socket_path, source.identity)
             try:
-                _import(iter(lambda: file.readline(MESSAGE_BYTES_MAX), b""), transport, done)
+                _import(source, transport, done)
             finally:
                 transport.close()
     except OSError as error:
         raise NotFound(f"{args.file}: {error.strerror}", hint="name a file of spans") from error
-    _tell(args, done)
+    _tell(args, source.format, done)
     return exits.WRONG if done.refused else exits.OK
 
 
-def _import(lines: Iterator[bytes], transport: FramesTransport, done: _Done) -> None:
+def _read(file: BinaryIO, path: Path) -> Source:
+    try:
+        return detect.read(file, path.stem)
+    except (InvalidRequest, TooLarge) as error:
+        raise type(error)(f"{path}: {error}", hint=error.hint) from error
+
+
+def _import(source: Source, transport: FramesTransport, done: _Done) -> None:
     told_s = time.monotonic()
-    for seq, line in enumerate(lines, start=1):
-        done.lines = seq
+    for part in source.parts:
+        done.parts += 1
         records = b""
-        try:
-            request = ExportTraceServiceRequest.FromString(to_protobuf(Kind.SPANS, line))
-        except InvalidRequest:
+        if part.refusal:
+            _refuse(done, part, part.refusal)
+        elif part.request is None:
             # Cut by a crash or a full disk. Its number is used up like any other's.
-            done.unreadable.append(seq)
-        except TooLarge as error:
-            _refuse(done, seq, error)
+            done.unreadable.append(part.where)
         else:
-            records, ended, still_open = _records(request)
+            records, ended, still_open = _records(part.request)
             done.ended_spans += ended
             done.open_spans += still_open
-        _send(transport, seq, records, done)
+        if part.seq:
+            _send(transport, part, records, done)
         if sys.stderr.isatty() and time.monotonic() - told_s > _PROGRESS_S:
             told_s = time.monotonic()
-            print(f"\r{seq} lines", end="", file=sys.stderr, flush=True)
+            print(f"\r{done.parts} parts", end="", file=sys.stderr, flush=True)
 
 
 def _records(request: ExportTraceServiceRequest) -> tuple[bytes, int, int]:
-    """Return the step that a line becomes, and how many spans in it have ended and have not."""
+    """Return the step that a part becomes, and how many spans in it have ended and have not."""
     marks = ExportTraceServiceRequest()
     marks.CopyFrom(request)
     ended = _keep(request, lambda span: span.end_time_unix_nano != 0)
@@ -121,17 +140,17 @@ def _keep(request: ExportTraceServiceRequest, wanted: Callable[[Span], bool]) ->
     return kept
 
 
-def _send(transport: FramesTransport, seq: int, records: bytes, done: _Done) -> None:
+def _send(transport: FramesTransport, part: Part, records: bytes, done: _Done) -> None:
     deadline_s = time.monotonic() + IMPORT_WAIT_S
     while True:
         try:
-            transport.send(seq, records)
+            transport.send(part.seq, records)
         except PermanentError as error:
-            _refuse(done, seq, error)
+            _refuse(done, part, str(error))
         except RetryableError as error:
             if time.monotonic() > deadline_s:
                 raise Unavailable(
-                    f"line {seq} was not taken: {error}",
+                    f"{part.where} was not taken: {error}",
                     hint="start the daemon with `sidespan serve`, then import the file again",
                 ) from error
             time.sleep(error.retry_after_s or _DEFAULT_WAIT_S)
@@ -139,28 +158,34 @@ def _send(transport: FramesTransport, seq: int, records: bytes, done: _Done) -> 
         return
 
 
-def _refuse(done: _Done, seq: int, error: Exception) -> None:
-    done.refused.append(seq)
-    print(f"line {seq}: {safe(str(error))}", file=sys.stderr)
+def _refuse(done: _Done, part: Part, why: str) -> None:
+    done.refused.append(part.where)
+    print(f"{part.where}: {safe(why)}", file=sys.stderr)
 
 
-def _tell(args: argparse.Namespace, done: _Done) -> None:
+def _tell(args: argparse.Namespace, name: str, done: _Done) -> None:
     if args.json:
         print_json(
             {
                 "file": str(args.file),
-                "lines": done.lines,
+                "format": name,
+                "lines": done.parts,
                 "ended_spans": done.ended_spans,
                 "open_spans": done.open_spans,
-                "unreadable_lines": done.unreadable,
-                "refused_lines": done.refused,
+                "unreadable_lines": _numbers(done.unreadable),
+                "refused_lines": _numbers(done.refused),
             }
         )
         return
     print(
-        f"{safe(str(args.file))}: {done.lines} lines, {done.ended_spans} spans"
+        f"{safe(str(args.file))}: {name}, {done.parts} parts, {done.ended_spans} spans"
         f" and {done.open_spans} marks"
     )
-    for what, numbers in (("unreadable", done.unreadable), ("refused", done.refused)):
-        if numbers:
-            print(f"{what}: line {', '.join(map(str, numbers[:10]))}")
+    for what, places in (("unreadable", done.unreadable), ("refused", done.refused)):
+        if places:
+            print(f"{what}: {', '.join(places[:_SHOWN_MAX])}")
+
+
+def _numbers(places: list[str]) -> list[int]:
+    # A document and a message are the first of one.
+    return [int(number) if (number := place.split()[-1]).isdigit() else 1 for place in places]

@@ -1,13 +1,18 @@
-"""``sidespan ls``: the newest traces, one a line; with ``--open`` the spans that run now."""
+"""``sidespan ls``: the newest traces, one a line; with ``--open`` the spans that run now.
+
+A query is answered by the daemon, else by the index. Without one and without a daemon the journal
+itself is read.
+"""
 
 import argparse
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sidespand.cli import arguments, exits, gone, store, units
+from sidespand.cli import answers, api, arguments, exits, gone, store, units
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
+from sidespand.errors import NotFound
 from sidespand.limits import LIST_BYTES_MAX, LIST_QUIET_BYTES
 
 if TYPE_CHECKING:
@@ -22,22 +27,39 @@ _HEADER = ("TRACE", "START", "DURATION", "SPANS", "STATUS", "SERVICES", "NAME")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    arguments.add_store(parser)
+    answers.add_query(parser)
+    answers.add_reading(parser)
     count = arguments.count_from(1)
     parser.add_argument(
         "-n", dest="count", metavar="N", type=count, default=_COUNT, help="lines; default 20"
     )
+    parser.add_argument("--sort", metavar="ORDER", help="such as -dur, -cost or start")
+    parser.add_argument("--after", metavar="PLACE", help="go on behind an earlier answer's next")
     parser.add_argument(
         "--open", action="store_true", help="list the spans that have started and not ended"
     )
-    arguments.add_utc(parser)
     arguments.add_all(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the traces that were written to last, the newest first."""
+    """List the traces that match; without a query the newest."""
     if args.open:
         return _run_open(args)
+    asks = bool(args.query or args.sort or args.after)
+    with answers.opened(args) as asked:
+        if asks or (asked.api_sock is not None and not args.all):
+            from sidespand.cli import ls_found
+
+            try:
+                return ls_found.run(args, asked)
+            except (api.Absent, NotFound):
+                # A daemon may keep no index.
+                if asks or (args.run is not None and args.data is None):
+                    raise
+    return _run_newest(args)
+
+
+def _run_newest(args: argparse.Namespace) -> int:
     from sidespand.query.documents import summary_document, walk_document
     from sidespand.query.redactions import Redactions, redaction_document
     from sidespand.query.summaries import newest_traces

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         NotFound: There is no such item, or no checkpoint covers it yet.
     """
+    from sidespand.answers.receipts import find_place
     from sidespand.audit import bundle
-    from sidespand.cli.places import find_place
     from sidespand.files import replace_file
     from sidespand.query.coverage import cover
 

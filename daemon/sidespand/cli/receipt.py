@@ -2,18 +2,11 @@
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sidespand.cli import arguments, exits, pinned, places, store
+from sidespand.cli import arguments, exits, pinned, store
 from sidespand.cli.output import print_fields, print_json
 from sidespand.errors import NotFound
-from sidespand.limits import FIND_QUIET_BYTES
-
-if TYPE_CHECKING:
-    from sidespand.evidence.note import Verifier
-    from sidespand.journal.reader import JournalReader
-    from sidespand.model import ControlBody, Record
-    from sidespand.query.receipts import Place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,106 +24,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the receipt of what the argument names."""
+    from sidespand.answers import receipts
+
     with store.opened(args) as opened:
-        key = pinned.key(args)
+        reader, key = opened.reader, pinned.key(args)
         try:
-            place = places.find_place(opened.reader, args.item, everything=args.all)
+            place = receipts.find_place(reader, args.item, everything=args.all)
         except NotFound:
-            document = _of_trace(args, opened.reader, key)
-            if document is None:
+            of_trace = receipts.trace_receipt(reader, args.item, key, everything=args.all)
+            if of_trace is None:
                 raise
-            fields = _trace_fields(document)
+            document, fields = of_trace, _trace_fields(of_trace)
         else:
-            document = _of_item(opened.reader, place, key)
+            document = receipts.item_receipt(reader, place, key)
             if args.record:
-                document = {**document, "items": _items(place.record)}
+                document = {**document, "items": receipts.record_items(place.record)}
             fields = _fields(document)
     if args.json:
         print_json(document)
     else:
         print_fields(fields)
     return exits.OK
-
-
-def _of_item(reader: "JournalReader", place: "Place", key: "Verifier | None") -> dict[str, Any]:
-    from sidespand.query.coverage import cover
-    from sidespand.query.receipts import receipt_document
-
-    header = place.record.header
-    return {
-        **receipt_document(
-            place,
-            reader.generation(header.lineage, header.boot_generation),
-            _producer(reader, place.record),
-            cover(reader, place.record, key),
-        ),
-        "redaction": _redaction(reader, place.record),
-        "key_pinned": key is not None,
-    }
-
-
-def _redaction(reader: "JournalReader", record: "Record") -> dict[str, Any] | None:
-    from sidespand.query.redactions import Redactions, act_document
-
-    if record.payload is not None:
-        return None
-    redactions = Redactions()
-    for one in redactions.noting(reader.newest_first()):
-        if redactions.of_item(record.position) is not None or one.position <= record.position:
-            break
-    told = redactions.of_item(record.position)
-    return None if told is None else act_document(told)
-
-
-def _of_trace(
-    args: argparse.Namespace, reader: "JournalReader", key: "Verifier | None"
-) -> dict[str, Any] | None:
-    from sidespand.query.find import resolve_trace, trace_hits
-    from sidespand.query.names import parse_position
-    from sidespand.query.trace_receipts import trace_receipt_document
-    from sidespand.query.walk import Walk
-
-    if args.item == places.LAST or parse_position(args.item) is not None:
-        return None
-
-    def walk() -> Walk:
-        return Walk(reader.newest_first(), quiet_bytes=None if args.all else FIND_QUIET_BYTES)
-
-    trace_id = resolve_trace(walk(), args.item)
-    hits = list(trace_hits(walk(), trace_id))
-    if not hits:
-        return None
-    document = trace_receipt_document(reader, trace_id, hits, key)
-    return {**document, "key_pinned": key is not None}
-
-
-def _items(record: "Record") -> list[dict[str, Any]]:
-    from sidespand import hlc
-    from sidespand.query.spans import begun_items
-
-    header = record.header
-    spans = {item.stamp.position.lsn: item.span for item in begun_items(record)}
-    found = []
-    for index in range(header.item_count):
-        span = spans.get(header.first_lsn + index)
-        found.append(
-            {
-                "lsn": str(header.first_lsn + index),
-                "hlc": hlc.text(hlc.nth(header.stamp, index)),
-                "trace_id": None if span is None else span.trace_id.hex(),
-                "span_id": None if span is None else span.span_id.hex(),
-            }
-        )
-    return found
-
-
-def _producer(reader: "JournalReader", record: "Record") -> "ControlBody | None":
-    from sidespand.query.receipts import session_before, session_body
-
-    before = session_before(record)
-    if before is None:
-        return None
-    return session_body(reader.read(before, before._replace(lsn=before.lsn + 1)))
 
 
 def _fields(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import getpass
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from sidespand.cli import api, arguments, exits, store
 from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe
+from sidespand.cli.users import user
 from sidespand.errors import InUse
 from sidespand.limits import REDACT_TEXT_CHARACTERS_MAX
 
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         SidespanError: Something that was named is not there, or cannot be redacted.
     """
     reason = _text(args.reason, "--reason") if not args.dry_run else ""
-    actor = _text(args.actor or _user(), "--actor")
+    actor = _text(args.actor or user(), "--actor")
     if not args.position and not args.query:
         raise UsageError("nothing is named", hint="name positions, or ids with --query")
     with store.opened(args) as opened:
@@ -74,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         print_json({**listing, **outcome})
     else:
         _print_outcome(outcome)
+        if any((data_dir / "quarantine").glob("*")):
+            print_note("quarantine/ holds damaged files, which no redaction reaches: remove them")
     return exits.OK
 
 
@@ -197,15 +198,6 @@ def _confirmed(count: int) -> bool:
     print(f"take the content of {what} out of this node, for good? [y/N] ", end="")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run a uid that no name belongs to.
-        return f"uid {os.getuid()}"
-    return f"{name} (uid {os.getuid()})"
 
 
 def _text(value: str | None, flag: str) -> str:

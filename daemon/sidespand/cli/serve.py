@@ -10,6 +10,7 @@ _FLAGS = {
     "run": ("runtime_dir", "DIR", "the sockets"),
     "otlp_grpc": ("receivers.otlp_grpc", "HOST:PORT|off", "OTLP over gRPC on TCP"),
     "otlp_http": ("receivers.otlp_http", "HOST:PORT|off", "OTLP over HTTP on TCP"),
+    "web": ("web.listen", "HOST:PORT|off", "the web page and its API on TCP"),
 }
 
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 def worker_arguments(args: argparse.Namespace) -> list[str]:
     """Return the flags by which the worker reads the same configuration."""
     arguments = ["--config", os.fspath(args.config)] if args.config is not None else []
-    for name in ("data", "run"):
+    for name in ("data", "run", "web"):
         if getattr(args, name) is not None:
             arguments += [f"--{name}", getattr(args, name)]
     return arguments

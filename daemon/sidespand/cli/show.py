@@ -1,11 +1,14 @@
-"""``sidespan show``: one trace as a tree, each span with its stamp."""
+"""``sidespan show``: one trace as a tree, each span with its stamp.
+
+Asks the daemon first. Without one, or for a trace too large for one answer, reads the journal.
+"""
 
 import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sidespand.cli import arguments, exits, gone, store, units
+from sidespand.cli import answers, arguments, exits, gone, store, units
 from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
@@ -13,9 +16,9 @@ from sidespand.errors import NotFound
 from sidespand.limits import FIND_QUIET_BYTES, TRACE_SPANS_MAX
 
 if TYPE_CHECKING:
+    from sidespand.cli.show_asked import Shown
     from sidespand.journal.reader import JournalReader
     from sidespand.query.collect import FoundTrace
-    from sidespand.query.documents import NodeRef
     from sidespand.query.redactions import Redactions
     from sidespand.query.spans import Span
     from sidespand.query.traces import Row, Tree
@@ -31,24 +34,55 @@ _DEPTH_DRAWN_MAX = 12
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    arguments.add_store(parser)
+    answers.add_reading(parser)
     parser.add_argument(
         "id", metavar="ID|last", help="a trace or span id, or a unique prefix of 6 digits or more"
     )
     parser.add_argument("--md", action="store_true", help="print Markdown")
-    arguments.add_utc(parser)
+    parser.add_argument(
+        "--io", action="store_true", help="print what models and tools were given and gave back"
+    )
     arguments.add_all(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the trace that the id names, and what was redacted of it."""
+    if args.md and (args.json or args.io):
+        raise UsageError(
+            "--md is a form of its own, which has everything",
+            hint="give it without --json and --io",
+        )
+    return _tell(args, find(args, args.id))
+
+
+def find(args: argparse.Namespace, name: str) -> "Shown":
+    """Return the trace that an id or ``last`` names.
+
+    Args:
+        args: As ``answers.add_reading`` and ``arguments.add_all`` declare them.
+        name: A trace or span id, a unique prefix of one, or ``last``.
+
+    Raises:
+        NotFound: Nothing answers to it. Not retryable.
+        UnusableId: It is no id, or several things answer to it. Not retryable.
+    """
+    if not args.all:
+        from sidespand.cli import show_asked
+
+        found = show_asked.ask(args, name)
+        if found is not None:
+            return found
+    return _read(args, name)
+
+
+def _read(args: argparse.Namespace, name: str) -> "Shown":
+    """Return the trace as the journal has it."""
+    from sidespand.cli.show_asked import Shown
     from sidespand.query.documents import trace_document, walk_document
     from sidespand.query.redactions import Redactions, redaction_document
     from sidespand.query.traces import assemble
     from sidespand.query.walk import Walk
 
-    if args.json and args.md:
-        raise UsageError("--json and --md are two forms of one answer", hint="give one of them")
     with store.opened(args) as opened:
         quiet_bytes = None if args.all else FIND_QUIET_BYTES
         redactions = Redactions()
@@ -57,32 +91,43 @@ def run(args: argparse.Namespace) -> int:
             records = redactions.noting(opened.reader.newest_first())
             return Walk(records, quiet_bytes=quiet_bytes)
 
-        trace_id = _trace_id(args.id, walk, redactions)
+        trace_id = _trace_id(name, walk, redactions)
         collecting = walk()
         found = _collect(opened.reader, collecting, trace_id, redactions)
         tree = assemble(found.spans)
         redacted = redactions.of_trace(trace_id)
-        if args.json:
-            document = trace_document(trace_id, tree, opened.node_ref)
-            document["redacted"] = [redaction_document(*one) for one in redacted]
-            document["scan"] = walk_document(collecting, truncated=found.truncated)
-            print_json(document)
-        elif found.spans and args.md:
-            from sidespand.cli.markdown import render
-
-            print("\n".join(render(trace_id, tree, time.time_ns())))
-        elif found.spans:
-            _print(trace_id, tree, opened.node_ref, utc=args.utc)
-        else:
-            print(f"trace {trace_id.hex()}: nothing of it is left")
-    for line in gone.lines(redacted, utc=args.utc):
-        print_note(line)
+        document = trace_document(trace_id, tree, opened.node_ref)
+        document["redacted"] = [redaction_document(*one) for one in redacted]
+        document["scan"] = walk_document(collecting, truncated=found.truncated)
+        recorders = {_recorder(row.span) for row in tree.rows}
+        names = {recorder: opened.node_ref(*recorder) for recorder in recorders}
+    notes = list(gone.lines(redacted, utc=args.utc))
     if found.truncated:
-        print_note(f"only the newest {TRACE_SPANS_MAX} spans of the trace are shown")
+        notes.append(f"only the newest {TRACE_SPANS_MAX} spans of the trace are shown")
     elif not collecting.complete:
-        print_note(
-            f"nothing before {collecting.oldest} was searched; --all reads the whole journal"
-        )
+        oldest = collecting.oldest
+        notes.append(f"nothing before {oldest} was searched; --all reads the whole journal")
+    return Shown(trace_id, tree, names, document, tuple(notes))
+
+
+def _tell(args: argparse.Namespace, shown: "Shown") -> int:
+    if args.json:
+        document = shown.document
+        if args.io:
+            from sidespand.cli import show_io
+
+            document = show_io.with_messages(document, shown.tree)
+        print_json(document)
+    elif shown.tree.rows and args.md:
+        from sidespand.cli.markdown import render
+
+        print("\n".join(render(shown.trace_id, shown.tree, time.time_ns())))
+    elif shown.tree.rows:
+        _print(shown, utc=args.utc, io=args.io)
+    else:
+        print(f"trace {shown.trace_id.hex()}: nothing of it is left")
+    for note in shown.notes:
+        print_note(note)
     return exits.OK
 
 
@@ -117,8 +162,9 @@ def _collect(
         return FoundTrace(trace_id, (), truncated=False)
 
 
-def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> None:
+def _print(shown: "Shown", *, utc: bool, io: bool) -> None:
     screen = Screen()
+    tree = shown.tree
     spans = [row.span for row in tree.rows]
     start_ns = min(span.start_ns for span in spans)
     end_ns = max(span.end_ns for span in spans)
@@ -135,11 +181,11 @@ def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> 
         facts.append(_counted(errors, "error"))
     if tree.duplicate_count:
         facts.append(f"{_counted(tree.duplicate_count, 'duplicate')} left out")
-    print(screen.bold(f"trace {trace_id.hex()}"))
+    print(screen.bold(f"trace {shown.trace_id.hex()}"))
     print(" · ".join(facts))
-    recorders = {(s.stamp.position.lineage, s.stamp.boot_generation) for s in spans}
+    recorders = {_recorder(span) for span in spans}
     for lineage, generation in sorted(recorders):
-        node = safe(node_ref(lineage, generation)) or "unknown"
+        node = safe(shown.nodes.get((lineage, generation), "")) or "unknown"
         print(screen.dim(f"node {node} · lineage {lineage.hex()} · generation {generation}"))
     print()
     cells = list(_cells(tree, name_stamps=len(recorders) > 1))
@@ -148,6 +194,15 @@ def _print(trace_id: bytes, tree: "Tree", node_ref: "NodeRef", *, utc: bool) -> 
     for row, line in zip(tree.rows, lines, strict=True):
         alarming = row.span.status == "error" or row.span.state == _ABANDONED
         print(screen.red(line) if alarming else line)
+        if io:
+            from sidespand.cli import show_io
+
+            for said in show_io.lines(row, screen):
+                print(said)
+
+
+def _recorder(span: "Span") -> tuple[bytes, int]:
+    return span.stamp.position.lineage, span.stamp.boot_generation
 
 
 def _cells(tree: "Tree", *, name_stamps: bool) -> Iterator[tuple[str, ...]]:

@@ -30,22 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the state of the store."""
-    document = _document(args)
+    found = document(args)
     if args.json:
-        print_json(document)
+        print_json(found)
     else:
-        print_fields(_fields(document))
+        print_fields(_fields(found))
     return exits.OK
 
 
-def _document(args: argparse.Namespace) -> dict[str, Any]:
+def document(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the state of the store that the arguments name.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        StoreUnreadable: There is no store, or it is damaged.
+        StoreTooNew: A later version wrote it.
+    """
     from sidespand import hlc
     from sidespand.journal.layout import Layout
 
     with store.opened(args) as opened:
         layout = Layout(opened.data_dir)
         head = opened.reader.head()
-        document: dict[str, Any] = {
+        found: dict[str, Any] = {
             "version": __version__,
             "running": lock.is_held(layout.lock_path),
             "data_dir": str(layout.root),
@@ -63,6 +70,8 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
             "hlc": None,
             "record_count": "0",
             "insecure_listen": [],
+            "capture": None,
+            "web": _web(layout.root),
             "open_spans": len(opened.reader.open_spans()),
             "checkpoint_key": None,
             "segments": len(layout.segments()),
@@ -71,7 +80,7 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         }
         if head is not None:
             generation = opened.reader.generation(head.lineage, head.boot_generation)
-            document |= {
+            found |= {
                 # An empty one was not configured.
                 **{name: generation.get(name) or None for name in _IDENTITY},
                 "lineage": head.lineage.hex(),
@@ -82,11 +91,22 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
                 "hlc": hlc.text(head.stamp),
                 "record_count": str(head.record_count),
                 "insecure_listen": generation.get("insecure_listen", []),
+                "capture": generation.get("capture") or None,
                 "checkpoint_key": _checkpoint_key(opened.reader, head, generation),
             }
             # After the head was read: a sink that caught up meanwhile has no lag.
-            document["sinks"] = _sinks(layout.sinks_dir, head, opened.reader)
-    return document
+            found["sinks"] = _sinks(layout.sinks_dir, head, opened.reader)
+    return found
+
+
+def _web(data_dir: Path) -> str | None:
+    # The worker's word; what a worker left that was killed is no address any more.
+    if lock.is_held(data_dir / "WORKER.lock") is False:
+        return None
+    try:
+        return (data_dir / "web.address").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
 
 
 def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -95,6 +115,9 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "version", document["version"]
     for address in document["insecure_listen"]:
         yield "INSECURE", f"anybody who reaches {address} may write here"
+    if document["capture"] is not None:
+        yield "doors keep", document["capture"]
+    yield "web page", document["web"] or "off"
     yield "store", document["data_dir"]
     yield "store id", document["store_id"]
     yield "node", document["source_node_ref"] or "unknown"
@@ -113,6 +136,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if sink["position"] is None:
             yield f"sink {name}", "its cursor cannot be read"
             continue
+        gets = f"gets {sink['capture']}, " if sink["capture"] is not None else ""
         lag = "in an older lineage" if sink["lag_items"] is None else f"{sink['lag_items']} behind"
         if sink["oldest_age_s"] is not None:
             # A duration that began at 1, for 0 would be no end.
@@ -120,7 +144,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             lag += f", the oldest for {units.duration(1, age_ns + 1)}"
         if sink["dead_letter_bytes"]:
             lag += f", {units.size(sink['dead_letter_bytes'])} of dead letters"
-        yield f"sink {name}", f"at {sink['position']}, {lag}"
+        yield f"sink {name}", f"{gets}at {sink['position']}, {lag}"
 
 
 def _lineage(document: Mapping[str, Any]) -> str:
@@ -188,7 +212,10 @@ def _sink(file: Path, head: "Head", reader: "JournalReader") -> dict[str, Any]:
     from sidespand.sinks.cursor import CursorFile
     from sidespand.sinks.dead_letters import DeadLetters
 
-    dead_letter_bytes = DeadLetters(file.parent).size_bytes
+    shared = {
+        "capture": _capture(file.parent),
+        "dead_letter_bytes": DeadLetters(file.parent).size_bytes,
+    }
     try:
         cursor = CursorFile(file).load()
     except OSError:
@@ -198,7 +225,7 @@ def _sink(file: Path, head: "Head", reader: "JournalReader") -> dict[str, Any]:
             "position": None,
             "lag_items": None,
             "oldest_age_s": None,
-            "dead_letter_bytes": dead_letter_bytes,
+            **shared,
         }
     # How many items an older lineage still holds is for its reader to count.
     lag = max(0, head.last_lsn - cursor.lsn) if cursor.lineage == head.lineage else None
@@ -206,8 +233,18 @@ def _sink(file: Path, head: "Head", reader: "JournalReader") -> dict[str, Any]:
         "position": str(cursor),
         "lag_items": lag,
         "oldest_age_s": _waiting_s(reader, cursor) if lag != 0 else None,
-        "dead_letter_bytes": dead_letter_bytes,
+        **shared,
     }
+
+
+def _capture(place: Path) -> str | None:
+    # What the sink was given when a worker last began it.
+    from sidespand.config import Capture
+
+    try:
+        return Capture((place / "capture").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _waiting_s(reader: "JournalReader", cursor: "Position") -> float | None:

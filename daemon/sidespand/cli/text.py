@@ -82,6 +82,14 @@ class Screen:
         """Return ``text`` to warn."""
         return self._styled("31", text)
 
+    def green(self, text: str) -> str:
+        """Return ``text`` as what went well."""
+        return self._styled("32", text)
+
+    def cyan(self, text: str) -> str:
+        """Return ``text`` as a time or a label."""
+        return self._styled("36", text)
+
     def _styled(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidespand.cli import exits, pinned, store
+from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_fields, print_json
 from sidespand.cli.text import safe
 from sidespand.errors import NotFound
@@ -88,12 +89,26 @@ def _holds_exports(path: Path) -> bool:
 
 def _check_file(path: Path, key: "Verifier | None") -> "Report":
     from sidespand.audit import bundle, lines
+    from sidespand.journal import segment_file
 
     with path.open("rb") as file:
+        if segment_file.looks_like(file):
+            raise UsageError(
+                f"{path} is a segment, one file of a store: a store is checked as a whole",
+                hint=f"sidespan fsck --data {_store_of(path)}  # or sidespan verify with that path",
+            )
+        file.seek(0)
         if lines.looks_like(file):
             return lines.verify(file)
         file.seek(0)
         return bundle.verify(file.read(BUNDLE_BYTES_MAX + 1), key)
+
+
+def _store_of(segment: Path) -> Path:
+    # <data>/seg/<lineage>/<first LSN>.mdb, if it lies where the journal puts it.
+    parents = segment.absolute().parents
+    found = next((one for one in parents if (one / "STORE.json").exists()), None)
+    return found if found is not None else Path("DIR")
 
 
 def _read_store(path: Path, key: "Verifier | None", kept: list[Path]) -> int:

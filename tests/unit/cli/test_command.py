@@ -69,6 +69,7 @@ def test_without_a_store_reading_is_an_error(run: Run, command: list[str], tmp_p
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("command", READING)
 def test_a_newer_store_is_refused(run: Run, command: list[str], tmp_path: Path) -> None:
     """A later version's store is not guessed at."""

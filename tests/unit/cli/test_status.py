@@ -51,6 +51,8 @@ def test_sinks_show_their_cursor_and_lag(run: Run, tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
     (tmp_path / "sinks/archive/dead-letters.jsonl").write_bytes(b"letters")
+    (tmp_path / "sinks/archive/capture").write_text("redacted", encoding="ascii")
+    (tmp_path / "sinks/elsewhere/capture").write_text("junk", encoding="ascii")
 
     document = run("status", "--json", "--data", tmp_path).document
     lines = run("status", "--data", tmp_path).out.splitlines()
@@ -60,9 +62,19 @@ def test_sinks_show_their_cursor_and_lag(run: Run, tmp_path: Path) -> None:
     assert ages["archive"] >= 0.0
     assert ages["broken"] is None
     assert document["sinks"] == {
-        "archive": {"position": f"{lineage}:3", "lag_items": 2, "dead_letter_bytes": 7},
-        "broken": {"position": None, "lag_items": None, "dead_letter_bytes": 0},
-        "elsewhere": {"position": f"{'ab' * 8}:3", "lag_items": None, "dead_letter_bytes": 0},
+        "archive": {
+            "position": f"{lineage}:3",
+            "lag_items": 2,
+            "capture": "redacted",
+            "dead_letter_bytes": 7,
+        },
+        "broken": {"position": None, "lag_items": None, "capture": None, "dead_letter_bytes": 0},
+        "elsewhere": {
+            "position": f"{'ab' * 8}:3",
+            "lag_items": None,
+            "capture": None,
+            "dead_letter_bytes": 0,
+        },
     }
     (line,) = (line for line in lines if line.startswith("sink archive"))
     assert f"at {lineage}:3, 2 behind, the oldest for " in line

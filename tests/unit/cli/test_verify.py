@@ -65,6 +65,7 @@ def test_a_damaged_store_is_named(run: Run, node: Node, tmp_path: Path) -> None:
     assert {one["where"].rpartition(":")[2] for one in report["findings"]} == {"5"}
 
 
+@pytest.mark.fault(10)
 @pytest.mark.slow
 def test_a_page_that_ends_its_reader_is_a_finding(run: Run, node: Node, tmp_path: Path) -> None:
     """The child dies of it, the answer says so."""
@@ -84,6 +85,7 @@ def test_a_page_that_ends_its_reader_is_a_finding(run: Run, node: Node, tmp_path
     assert report.document["established"] == []
 
 
+@pytest.mark.fault(17)
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_bit_of_the_file_is_named_or_changes_nothing(
@@ -107,6 +109,7 @@ def test_a_bit_of_the_file_is_named_or_changes_nothing(
         assert records_of(copy) == records_of(node.data_dir), place
 
 
+@pytest.mark.fault(18)
 @pytest.mark.slow
 def test_a_file_that_was_cut_short_is_named(run: Run, node: Node, tmp_path: Path) -> None:
     """Half of the file is a finding, never a death."""

@@ -1,0 +1,41 @@
+"""How far a long command has come, on stderr: a line a second for a person who watches."""
+
+import sys
+import time
+
+from sidespand.cli import units
+
+_EVERY_S = 1.0
+
+
+class Progress:
+    """Says how many files are done, once a second at most; nothing where nobody watches.
+
+    Args:
+        what: Such as ``copying``.
+        count: How many files there are, as far as is known.
+    """
+
+    def __init__(self, what: str, count: int) -> None:
+        self._what = what
+        self._count = count
+        self._files = 0
+        self._bytes = 0
+        self._told_s = time.monotonic()
+        self._shown = sys.stderr.isatty()
+
+    def tell(self, name: str, size_bytes: int) -> None:
+        """Note that a file is about to be read."""
+        self._files += 1
+        self._bytes += size_bytes
+        now_s = time.monotonic()
+        if self._shown and now_s - self._told_s >= _EVERY_S:
+            self._told_s = now_s
+            sofar = f", {units.size(self._bytes)}" if self._bytes else ""
+            line = f"{self._what} {self._files} of {max(self._count, self._files)}{sofar}: {name}"
+            print(line, file=sys.stderr)
+
+    def end(self) -> None:
+        """Say that it is done, if anything was said."""
+        if self._shown and self._files > 1:
+            print(f"{self._what}: {self._files} files done", file=sys.stderr)

@@ -1,0 +1,117 @@
+"""``sidespan salvage``: puts damaged segments together; what is lost becomes a declared gap."""
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sidespand.cli import arguments, exits, store
+from sidespand.cli.command import UsageError
+from sidespand.cli.output import print_json, print_note
+from sidespand.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from sidespand.journal.salvage import Damaged, Survey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    arguments.add_store(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what is lost, change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what is lost, ask, and repair the store.
+
+    Raises:
+        InUse: A daemon runs it. Nothing was changed.
+        SidespanError: There is no store, or it cannot be repaired.
+    """
+    from sidespand.app.salvaging import declare, owned
+    from sidespand.journal.layout import Layout
+    from sidespand.journal.salvage import salvage, survey
+
+    layout = Layout(store.data_dir(args))
+    if not layout.root.is_dir():
+        raise UsageError(f"there is no store in {layout.root}", hint="name it with --data DIR")
+    with owned(layout):
+        progress = Progress("reading", 0)
+        found = survey(layout, lambda name: progress.tell(name, 0))
+        progress.end()
+        document: dict[str, Any] = {"dry_run": args.dry_run, **_document(found)}
+        if not args.json:
+            _print_found(found)
+        damaged = bool(found.damaged) or found.manifest_is_lost
+        if args.dry_run or not damaged:
+            if args.json:
+                print_json(document)
+            return exits.OK
+        if not args.yes and not _confirmed():
+            print_note("nothing was changed")
+            return exits.ERROR
+        set_aside = [str(one) for one in salvage(layout, found)]
+    # In a generation of its own: the log tells of it even if no daemon starts soon.
+    position = asyncio.run(declare(_config(args, str(layout.root))))
+    if args.json:
+        print_json({**document, "quarantine": set_aside, "position": str(position)})
+    else:
+        for path in set_aside:
+            print(f"the damaged file is {path}")
+        print(f"done: the log declares what is lost, up to {position}")
+    return exits.OK
+
+
+def _config(args: argparse.Namespace, data_dir: str) -> Any:
+    from sidespand.config import load
+
+    return load(args.config, {"data_dir": data_dir})
+
+
+def _document(found: "Survey") -> dict[str, Any]:
+    return {
+        "register_lost": found.manifest_is_lost,
+        "segments": [
+            {
+                "file": one.segment.name,
+                "missing": one.is_missing,
+                "newest": one.is_newest,
+                "records": len(one.recovered.records),
+                "lost": [
+                    {
+                        "lineage": one.segment.lineage.hex(),
+                        "first_lsn": str(first),
+                        "last_lsn": str(last),
+                    }
+                    for first, last in one.recovered.lost
+                ],
+            }
+            for one in found.damaged
+        ],
+    }
+
+
+def _print_found(found: "Survey") -> None:
+    if found.manifest_is_lost:
+        print("STORE.json is missing or damaged: it is made anew from the segments")
+    for one in found.damaged:
+        print(_line(one))
+        lineage = one.segment.lineage.hex()
+        for first, last in one.recovered.lost:
+            print(f"  lost: {lineage}:{first}-{last}")
+        if one.is_newest:
+            print("  the log ends in it: it goes on in a new lineage, as nobody knows what is gone")
+    if not found.damaged and not found.manifest_is_lost:
+        print("nothing is damaged")
+
+
+def _line(one: "Damaged") -> str:
+    what = "missing" if one.is_missing else "damaged"
+    return f"{one.segment.name}: {what}, {len(one.recovered.records)} whole records can be kept"
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to ask", hint="--yes repairs without asking")
+    print("repair the store, and set the damaged files aside? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

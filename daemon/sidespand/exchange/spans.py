@@ -1,0 +1,131 @@
+"""Spans between the three forms in which they are read and written: ours, JSON's and OTLP's. Pure.
+
+From JSON everything comes back but what JSON cannot tell apart: bytes stay base64 text, integers
+past 2**53 and floats that are no numbers stay text.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from sidespand import hlc
+from sidespand.exchange import building
+from sidespand.model import Position
+from sidespand.query.documents import attributes_document
+from sidespand.query.spans import Abandonment, Event, Link, Span, Stamp, State
+from sidespand.sinks.span_json import KINDS
+
+# No store has so many lineages; which one it is, a document does not say.
+_ORDINAL: Final = 0
+
+
+def from_document(document: Mapping[str, Any]) -> Span:
+    """Return the span that ``query.documents.span_document`` made this of."""
+    stamp = document["stamp"]
+    position = Position(_ORDINAL, bytes.fromhex(stamp["lineage"]), int(stamp["lsn"]))
+    return Span(
+        trace_id=bytes.fromhex(document["trace_id"]),
+        span_id=bytes.fromhex(document["span_id"]),
+        parent_span_id=bytes.fromhex(document["parent_span_id"] or ""),
+        name=document["name"],
+        kind=document["kind"],
+        service=document["service"],
+        start_ns=int(document["start_ns"]),
+        end_ns=int(document["end_ns"]),
+        status=document["status"],
+        status_message=document["status_message"],
+        attributes=document["attributes"],
+        events=tuple(
+            Event(int(one["time_ns"]), one["name"], one["attributes"]) for one in document["events"]
+        ),
+        links=tuple(
+            Link(
+                bytes.fromhex(one["trace_id"]),
+                bytes.fromhex(one["span_id"]),
+                one["trace_state"],
+                one["attributes"],
+            )
+            for one in document["links"]
+        ),
+        trace_state=document["trace_state"],
+        resource=document["resource"],
+        scope=document["scope"],
+        stamp=Stamp(position, int(stamp["boot_generation"]), hlc.parse(stamp["hlc"])),
+        state=State(document["state"]),
+        abandonment=_abandonment(document["abandoned"]),
+    )
+
+
+def _abandonment(document: Mapping[str, Any] | None) -> Abandonment | None:
+    if document is None:
+        return None
+    lineage, _, lsn = document["position"].partition(":")
+    return Abandonment(
+        Position(_ORDINAL, bytes.fromhex(lineage), int(lsn)),
+        int(document["at_ns"]),
+        document["reason"],
+        document["pid"],
+        document["uid"],
+    )
+
+
+def to_otlp(span: Span) -> trace_pb2.Span:
+    """Return a span as OTLP has it; one that is open has no end.
+
+    Raises:
+        ValueError: An attribute nests too deep.
+    """
+    found = trace_pb2.Span(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=building.text(span.name),
+        kind=KINDS.index(span.kind) if span.kind in KINDS else 0,  # type: ignore[arg-type]
+        start_time_unix_nano=span.start_ns,
+        end_time_unix_nano=span.end_ns,
+        attributes=building.pairs(span.attributes),
+        trace_state=building.text(span.trace_state),
+        status=trace_pb2.Status(
+            code=building.STATUS_CODES[span.status], message=building.text(span.status_message)
+        ),
+    )
+    for event in span.events:
+        found.events.add(
+            time_unix_nano=event.time_ns,
+            name=building.text(event.name),
+            attributes=building.pairs(event.attributes),
+        )
+    for link in span.links:
+        found.links.add(
+            trace_id=link.trace_id,
+            span_id=link.span_id,
+            trace_state=building.text(link.trace_state),
+            attributes=building.pairs(link.attributes),
+        )
+    return found
+
+
+def request(spans: Iterable[Span]) -> ExportTraceServiceRequest:
+    """Return spans as one request, those of one resource and scope together.
+
+    Raises:
+        ValueError: An attribute nests too deep.
+    """
+    groups: dict[tuple[str, str], list[Span]] = {}
+    for span in spans:
+        resource = json.dumps(attributes_document(span.resource), sort_keys=True)
+        groups.setdefault((resource, span.scope), []).append(span)
+    found = ExportTraceServiceRequest()
+    for together in groups.values():
+        _add(found, together)
+    return found
+
+
+def _add(to: ExportTraceServiceRequest, together: Sequence[Span]) -> None:
+    group = to.resource_spans.add()
+    group.resource.attributes.extend(building.pairs(together[0].resource))
+    scoped = group.scope_spans.add(spans=[to_otlp(span) for span in together])
+    scoped.scope.name = building.text(together[0].scope)
