@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import compiled
@@ -65,16 +66,17 @@ class Ours(Server):
     Args:
         root: A directory of its own.
         durability: ``fsync`` or ``none``.
+        sinks: The tables of its sinks, in TOML.
     """
 
-    def __init__(self, root: Path, durability: str) -> None:
+    def __init__(self, root: Path, durability: str, sinks: str = "") -> None:
         root.mkdir(parents=True)
         ports = free_ports(2)
         arguments = [
             "--otlp-grpc", f"127.0.0.1:{ports[0]}", "--otlp-http", f"127.0.0.1:{ports[1]}",
         ]  # fmt: skip
         started = time.perf_counter()
-        self.daemon = Daemon(root, arguments, config=_CONFIG.format(durability)).start()
+        self.daemon = Daemon(root, arguments, config=_CONFIG.format(durability) + sinks).start()
         self.start_s = time.perf_counter() - started
         super().__init__(f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
         self.frames = str(self.daemon.ingest)
@@ -103,9 +105,13 @@ class Ours(Server):
 
 
 class Rotel(Server):
-    """rotel with its blackhole exporter: everything in memory, nothing kept."""
+    """rotel, with everything in memory.
 
-    def __init__(self) -> None:
+    Args:
+        exporter: Its arguments that say where to; without, nothing is kept.
+    """
+
+    def __init__(self, exporter: Sequence[str] = ("--exporter", "blackhole")) -> None:
         spec = importlib.util.find_spec("rotel")
         assert spec is not None, "rotel is missing: pip install rotel"
         assert spec.origin is not None
@@ -116,7 +122,7 @@ class Rotel(Server):
             [
                 str(Path(spec.origin).with_name("rotel-agent")), "start",
                 "--otlp-grpc-endpoint", f"127.0.0.1:{grpc_port}",
-                "--otlp-http-endpoint", f"127.0.0.1:{http_port}", "--exporter", "blackhole",
+                "--otlp-http-endpoint", f"127.0.0.1:{http_port}", *exporter,
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
         )  # fmt: skip

@@ -64,6 +64,7 @@ def sized(payload_bytes: int) -> bytes:
     return payload
 
 
+@pytest.mark.fault(37)
 def test_malformed_protobuf_is_refused_for_good(daemon: Daemon, door: doors.Door) -> None:
     """The sender learns what it was not, is not told to come back, and may go on."""
     with doors.unharmed(daemon):
@@ -112,6 +113,7 @@ def test_a_wrong_id_is_refused_alone_and_left_out_among_good_spans(
     assert newest.payload == among.SerializeToString()
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("request_", [b"", encoded(0)], ids=["no bytes", "no span"])
 def test_an_empty_request_succeeds_and_writes_nothing(
     daemon: Daemon, door: doors.Door, request_: bytes
@@ -124,6 +126,7 @@ def test_an_empty_request_succeeds_and_writes_nothing(
         assert f"-{doors.last_lsn(daemon):x}-" in answer.token
 
 
+@pytest.mark.fault(37)
 def test_a_byte_over_the_limit_is_too_large(daemon: Daemon, door: doors.Door) -> None:
     """What fits is stored whole; what does not is refused for good, and the next fits again."""
     # A frame's limit is that of its RECORDS body, which has a tag and a length before the spans.
@@ -281,6 +284,7 @@ def test_records_that_do_not_parse_use_their_seq_up(daemon: Daemon) -> None:
         assert client.ack(2).first_lsn == 0
 
 
+@pytest.mark.fault(2)
 def test_a_step_is_stored_whole_or_not_at_all(daemon: Daemon) -> None:
     """Good spans beside marks that are malformed are not stored."""
     with doors.unharmed(daemon), session(daemon, os.urandom(16)) as client:
@@ -324,6 +328,7 @@ def test_an_unknown_method_is_unimplemented(daemon: Daemon) -> None:
         assert call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.fault(37)
 def test_a_bomb_over_grpc_is_too_large(daemon: Daemon) -> None:
     """What is small compressed and large otherwise is refused by its real size."""
     with doors.unharmed(daemon), grpc.insecure_channel(f"unix:{daemon.grpc}") as channel:

@@ -61,6 +61,7 @@ def test_what_was_recorded_is_soon_covered(tmp_path: Path) -> None:
     assert kinds[-1] is Kind.CHECKPOINT
 
 
+@pytest.mark.fault(30)
 def test_a_key_that_everybody_reads_stops_the_start(tmp_path: Path) -> None:
     """The daemon says which file and what to do, and opens nothing."""
     path = tmp_path / "data/node.key"

@@ -76,6 +76,7 @@ def said(client: socket.socket) -> bytes:
     return found
 
 
+@pytest.mark.fault(38, 39)
 @pytest.mark.parametrize("name", ["frames", "http.sock", "http port", "grpc.sock", "grpc port"])
 def test_a_door_has_so_many_places(daemon: Daemon, name: str) -> None:
     """Who is in stays and is served, the next are told and closed, a free place is given again."""

@@ -63,6 +63,7 @@ def names(collector: Collector) -> list[str]:
     ]
 
 
+@pytest.mark.fault(34)
 def test_what_a_collector_refuses_is_kept_and_delivered_later(tmp_path: Path) -> None:
     """One bad span costs no other; it is listed, refused again, replayed beside a daemon."""
 

@@ -87,6 +87,7 @@ def answers_until_closed(client: FrameClient) -> list[tuple[int, int, bytes]]:
             return found
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_a_stop_answers_what_was_accepted(slow_disk: Daemon, number: signal.Signals) -> None:
     """Requests that wait for the disk are stored and answered on every door; then it exits 0."""
@@ -159,6 +160,7 @@ def test_a_stop_waits_for_a_request_that_has_begun(tmp_path: Path) -> None:
     assert [one.payload for one in records] == [body]
 
 
+@pytest.mark.fault(42)
 def test_an_idle_stop_tells_idle_clients(tmp_path: Path) -> None:
     """A session without work hears of the stop, and no kept connection delays it."""
     with (

@@ -63,6 +63,7 @@ def refusal_in_json(daemon: Daemon) -> Any:
         return json.loads(response.read())
 
 
+@pytest.mark.fault(11)
 def test_a_full_disk_is_told_at_every_door(disk: Path) -> None:
     """Each sender is told to come back; with room again all is well without a restart."""
     with running(disk.parent, doors.TCP_FLAGS, config=CONFIG) as daemon:

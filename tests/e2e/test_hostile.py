@@ -151,6 +151,7 @@ def test_many_keys_are_stored_within_bounds(daemon: Daemon, door: doors.Door) ->
     assert newest(daemon) == body
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("kind", [5, 6], ids=["arrays", "maps"])
 def test_a_deeply_nested_attribute_is_malformed(
     daemon: Daemon, door: doors.Door, kind: int
@@ -167,6 +168,7 @@ def test_a_deeply_nested_attribute_is_malformed(
     watched.check()
 
 
+@pytest.mark.fault(37)
 def test_text_that_is_no_utf_8_is_malformed(daemon: Daemon, door: doors.Door) -> None:
     """As protobuf has it, wherever the text stands."""
     with doors.unharmed(daemon):
@@ -210,6 +212,7 @@ class TestJson:
         assert self.post(daemon, head + b",".join([b"{}"] * 200_000) + b"]}]}]}") == 400
         watched.check()
 
+    @pytest.mark.fault(37)
     def test_a_deeply_nested_attribute_is_malformed(self, daemon: Daemon) -> None:
         """64 values in one another are; 20 are stored."""
         for depth, status in ((64, 400), (20, 200)):
@@ -220,6 +223,7 @@ class TestJson:
             assert self.post(daemon, body) == status
         assert self.post(daemon, b"[" * 100_000) == 400
 
+    @pytest.mark.fault(37)
     def test_text_that_is_no_utf_8_is_malformed(self, daemon: Daemon) -> None:
         """Nor is half of a surrogate pair."""
         assert self.post(daemon, self.span(name="x").replace(b'"x"', b'"\xff"')) == 400
@@ -241,6 +245,7 @@ class TestJson:
             assert self.post(daemon, self.span(traceId=wrong)) == 400
 
 
+@pytest.mark.fault(37)
 def test_a_bomb_of_every_coding_is_refused_by_its_real_size(daemon: Daemon) -> None:
     """What is small packed and twice the limit unpacked takes no more than a message may."""
     watched = Watched(daemon)

@@ -85,6 +85,7 @@ def test_a_hostile_reference_stops_the_start(tmp_path: Path) -> None:
     assert not daemon.data.exists()
 
 
+@pytest.mark.fault(22)
 def test_a_clone_beside_its_original(tmp_path: Path) -> None:
     """Refused at first, then with leave in a lineage of its own; a reader of both sees a fork."""
     original, clone = tmp_path / "original", tmp_path / "clone"
@@ -110,6 +111,7 @@ def test_a_clone_beside_its_original(tmp_path: Path) -> None:
     places(both)
 
 
+@pytest.mark.fault(23)
 def test_a_restored_backup(tmp_path: Path) -> None:
     """The anchor beside the sockets outlives the daemon: the rollback is told, nothing reused."""
     config = '[sinks.archive]\ntype = "jsonl"\n'
@@ -137,6 +139,7 @@ def test_a_restored_backup(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.fault(23)
 def test_a_rollback_while_the_daemon_was_killed(tmp_path: Path) -> None:
     """The anchor follows the commits within a second or so, and needs no end in good order."""
     with running(tmp_path) as daemon:

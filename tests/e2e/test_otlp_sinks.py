@@ -143,6 +143,7 @@ def _start_rotel(ports: Sequence[int], behind: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+@pytest.mark.fault(32)
 def test_a_stalled_sink_changes_nothing_for_others(tmp_path: Path) -> None:
     """While one collector never answers, the other has no lag and every request is acked."""
 

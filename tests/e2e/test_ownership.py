@@ -93,6 +93,7 @@ def same_http_port(root: Path, first: Daemon) -> subprocess.CompletedProcess[str
     return second(root, root / "data", root / "run", "--otlp-http", address)
 
 
+@pytest.mark.fault(26, 27)
 @pytest.mark.parametrize(
     ("start", "texts"),
     [
@@ -125,6 +126,7 @@ def test_a_second_daemon_is_refused_and_harms_nothing(
     assert_serves(first)
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("name", SOCKETS)
 def test_a_file_in_a_sockets_place_is_refused_and_kept(tmp_path: Path, name: str) -> None:
     """Only a socket can be a leftover of ours; anything else is somebody's."""
@@ -141,6 +143,7 @@ def test_a_file_in_a_sockets_place_is_refused_and_kept(tmp_path: Path, name: str
     assert processes_of(tmp_path / "data") == []
 
 
+@pytest.mark.fault(28)
 def test_what_a_killed_daemon_left_is_replaced(tmp_path: Path) -> None:
     """After kill -9 the socket files lie there, answer nobody, and do not stop the next start."""
     with running(tmp_path, doors.TCP_FLAGS) as daemon:
@@ -167,6 +170,7 @@ def test_what_a_killed_daemon_left_is_replaced(tmp_path: Path) -> None:
         probe.connect(str(daemon.http))
 
 
+@pytest.mark.fault(30)
 def test_sockets_are_for_owner_and_group(tmp_path: Path) -> None:
     """Whatever the umask, others may not connect."""
     before = os.umask(0o077)

@@ -98,6 +98,7 @@ async def collect(port: int, items: int, enough: threading.Event) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.fault(13)
 def test_a_full_store_waits_for_a_required_sink(tmp_path: Path) -> None:
     """Senders are refused until it has caught up; it gets everything that was acked."""
     with socket.socket() as probe:
@@ -111,6 +112,7 @@ def test_a_full_store_waits_for_a_required_sink(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.fault(13)
 def test_the_oldest_is_dropped_by_choice(tmp_path: Path) -> None:
     """With a required sink that never comes, new records are taken and the loss is counted."""
     config = SMALL + 'on_full = "drop_oldest"\n' + (

@@ -104,6 +104,7 @@ def test_a_listed_user_writes_as_its_tenant(tmp_path: Path) -> None:
         assert '"tenant": "mine"' in receipt.stdout
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize(
     ("config", "text"),
     [

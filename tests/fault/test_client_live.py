@@ -73,6 +73,7 @@ def test_live_spans_across_a_kill_of_the_daemon_are_there_once(tmp_path: Path) -
     assert len(marked) > SPANS // 2
 
 
+@pytest.mark.fault(2)
 @pytest.mark.slow
 def test_a_killed_program_leaves_its_open_spans_abandoned(tmp_path: Path) -> None:
     """What it had begun is in the record, and that it will not end."""

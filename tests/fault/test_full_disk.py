@@ -57,6 +57,7 @@ def numbers(data_dir: Path, after: Position | None = None) -> dict[int, int]:
     return found
 
 
+@pytest.mark.fault(11, 13)
 def test_a_full_disk_refuses_until_a_sink_has_caught_up(disk: Path) -> None:
     """No acked record goes before its sink has it; then there is room again, without a restart."""
     data_dir = disk / "store"
@@ -79,6 +80,7 @@ def test_a_full_disk_refuses_until_a_sink_has_caught_up(disk: Path) -> None:
     assert {body["reason"] for body in controls(data_dir, Kind.TRIM)} == {"no_room"}
 
 
+@pytest.mark.fault(13)
 def test_a_full_disk_drops_the_oldest_by_choice(disk: Path) -> None:
     """New records are taken for ever, and each loss is declared with who never got it."""
     data_dir = disk / "store"
@@ -99,6 +101,7 @@ def test_a_full_disk_drops_the_oldest_by_choice(disk: Path) -> None:
     assert max(body["last_lsn"] for body in declared) >= oldest - 4
 
 
+@pytest.mark.fault(11)
 def test_another_program_fills_the_disk(disk: Path) -> None:
     """The journal refuses, lives on, and accepts as soon as there is room; no acked one is lost."""
     data_dir = disk / "store"
@@ -113,3 +116,16 @@ def test_another_program_fills_the_disk(disk: Path) -> None:
         (acked[len(acked)],) = store.fill(1, len(acked))
         assert store.life.fatal == []
     assert acked.items() <= numbers(data_dir).items()
+
+
+@pytest.mark.fault(11, 13)
+def test_a_store_over_its_size_is_trimmed_on_a_full_disk(disk: Path) -> None:
+    """There is no room for the record of the trim either; the file goes first, and makes it."""
+    data_dir = disk / "store"
+    with kept(data_dir, retention=Retention(1e9, 4 * MIB, 0.0)) as store:
+        acked = fill_until_refused(store)
+        assert store.trim() >= 1
+        more = fill_until_refused(store, len(acked))
+        assert more
+        assert store.life.fatal == []
+    assert more.items() <= numbers(data_dir).items()

@@ -159,6 +159,7 @@ def _check(load: Load, collected: Collector, collected_http: HttpCollector, plac
         assert (refused & load.acked) == load.poisoned, name
 
 
+@pytest.mark.fault(32, 33, 34, 36)
 @pytest.mark.slow
 def test_every_acked_item_is_delivered_or_a_dead_letter(tmp_path: Path) -> None:
     """Stalls, resets, half-closes, cuts, storms, endless answers and kills lose nothing.

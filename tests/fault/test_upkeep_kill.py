@@ -38,6 +38,7 @@ def killed(what: str, data_dir: Path, call: str, name: str, nth: int) -> None:
     assert "done" not in finished.stdout
 
 
+@pytest.mark.fault(1)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "name", "nth"),
@@ -72,6 +73,7 @@ def test_a_redaction_that_was_begun_is_completed(
     assert before.items() <= after.items()
 
 
+@pytest.mark.fault(1, 6)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "name", "nth"),

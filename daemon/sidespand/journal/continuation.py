@@ -12,6 +12,7 @@ from sidespand.journal.end import End
 from sidespand.journal.layout import Segment
 from sidespand.journal.lineage import Beginning, Reason
 from sidespand.journal.place import Place
+from sidespand.journal.restored import Restored
 from sidespand.journal.state import Head, SessionRow, encode_session
 from sidespand.model import ControlBody
 
@@ -51,6 +52,7 @@ class Surroundings:
         tag_at: Returns the tag that the store has at an anchor's place; None when it cannot tell.
         boot_id: 16 bytes, of the running kernel.
         accept_move: Whether the operator says that it may go on here.
+        restored: What it was restored from; None when it was not, or has gone on since.
     """
 
     data_dir: str
@@ -59,6 +61,7 @@ class Surroundings:
     tag_at: Callable[[Anchor], bytes | None]
     boot_id: bytes
     accept_move: bool
+    restored: Restored | None = None
 
 
 def first(clock: Clock) -> Continuation:
@@ -99,6 +102,13 @@ def _of(
 def _successor(end: End, around: Surroundings, clock: Clock) -> Beginning | None:
     head = end.head
     reason, anchor = lineage.contradiction(head, around.anchors, around.tag_at) or (None, None)
+    if around.restored is not None and around.restored.is_of(head):
+        # The operator said so: a backup is a copy, and older than what it is of.
+        actor = around.restored.actor
+        return lineage.leave(head, Reason.RESTORED, clock, actor=actor, anchor=anchor)
+    if keys.SALVAGED in end.rows:
+        # What was lost behind its end is not known: none of it may get its LSN again.
+        reason = Reason.SALVAGED
     difference = places.difference(end.generation.get("place"), around.place)
     # An anchor that knows it here, and further on: it was put back, and no other goes on elsewhere.
     put_back = anchor is not None and anchor.data_dir == around.data_dir

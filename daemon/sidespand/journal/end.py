@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import msgpack
 
 from sidespand.errors import SidespanError, StoreUnreadable
-from sidespand.journal import keys, record
+from sidespand.journal import keys, pages, record
 from sidespand.journal.layout import Layout, Manifest, Segment
 from sidespand.journal.open_row import decode_open_span
 from sidespand.journal.record import DamagedRecord
 from sidespand.journal.segment import SegmentReader
-from sidespand.journal.segment_file import SegmentDamaged
+from sidespand.journal.segment_file import HINT, SegmentDamaged
 from sidespand.journal.state import Head, SessionRow, decode_head, decode_session
 from sidespand.model import ControlBody, OpenSpan
 from sidespand.token import TAG_BYTES
@@ -50,7 +50,7 @@ def find(layout: Layout, manifest: Manifest) -> End | None:
     if registered is not None and not layout.path(registered).exists():
         raise StoreUnreadable(
             f"{layout.path(registered)} is missing: the newest part of the log is gone",
-            hint="restore it from a backup, or choose another data_dir; nothing was changed",
+            hint=HINT,
         )
     # One beyond it was in its place, but not registered before a crash. Nothing in it was
     # acknowledged, but readers may have seen it: it is the end.
@@ -84,8 +84,12 @@ def tag_at(layout: Layout, lineage: bytes, lsn: int) -> bytes | None:
 
 
 def _inspect(layout: Layout, newest: Segment) -> End:
+    path = layout.path(newest)
+    # LMDB believes what it is about to read, and a damaged page would end this process.
+    if not pages.has_sound_end(path):
+        raise SegmentDamaged(f"{path}: pages at the end of the log are damaged", hint=HINT)
     # Nobody writes while this process holds the store's lock, and a lock file would be changed.
-    reader = SegmentReader(layout.path(newest), locked=False)
+    reader = SegmentReader(path, locked=False)
     try:
         rows = reader.rows()
         last = reader.last_values(None, 1, 1)
@@ -94,11 +98,12 @@ def _inspect(layout: Layout, newest: Segment) -> End:
             key[1:]: decode_session(row) for key, row in rows.items() if keys.is_session_key(key)
         }
         spans = [decode_open_span(key, row) for key, row in rows.items()]
-        _check(newest, head, last[0][1] if last else None)
+        if keys.SALVAGED not in rows:
+            _check(newest, head, last[0][1] if last else None)
     except SidespanError as error:
         raise StoreUnreadable(
             f"{reader.path}: {error}",
-            hint="restore it from a backup; nothing was changed",
+            hint=HINT,
         ) from error
     finally:
         reader.close()

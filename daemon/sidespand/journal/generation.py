@@ -29,6 +29,7 @@ class Generation:
         clean: Whether the generation before it ended in order.
         sync: Whether its commits wait for the disk.
         exposed: Addresses at which anybody may write.
+        capture: What its doors keep of what they take; empty where nobody said.
         store_id: 32 lower hex.
         place: Where the store lies.
         identity: Who the node says it is.
@@ -39,6 +40,7 @@ class Generation:
     clean: bool
     sync: bool
     exposed: tuple[str, ...]
+    capture: str
     store_id: str
     place: Place
     identity: NodeIdentity
@@ -106,6 +108,7 @@ def _body(generation: Generation, begun: Head, clock: Clock) -> ControlBody:
         "clean_shutdown": generation.clean,
         "durability": "fsync" if generation.sync else "none",
         "insecure_listen": list(generation.exposed),
+        "capture": generation.capture,
         "previous_last_lsn": begun.last_lsn,
         "hlc_floor": [begun.stamp.wall_ns, begun.stamp.logical],
         "software": f"sidespan/{__version__}",

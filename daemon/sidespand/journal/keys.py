@@ -14,6 +14,9 @@ HEAD = b"head"
 # The head as it was before the segment: its tree, once the segments before are gone.
 BASE = b"base"
 CLEAN = b"clean"
+# The segment was put together from what was left of a damaged one. No key of the state is as long
+# as a record's: pages that nothing leads to are told apart by their keys.
+SALVAGED = b"salvage"
 _SESSION = b"s"
 _GENERATION = b"g"
 _OPEN_SPAN = b"o"
@@ -46,7 +49,7 @@ def generation_key(boot_generation: int) -> bytes:
 
 def is_session_key(key: bytes) -> bool:
     """Tell whether ``key`` is one that ``session_key`` made."""
-    return key.startswith(_SESSION)
+    return key.startswith(_SESSION) and len(key) == len(_SESSION) + INSTANCE_ID_BYTES
 
 
 def parse_open_span_key(key: bytes) -> tuple[bytes, SpanKey] | None:
@@ -59,7 +62,8 @@ def parse_open_span_key(key: bytes) -> tuple[bytes, SpanKey] | None:
 
 def outlives(key: bytes) -> bool:
     """Tell whether a state row holds in the store's next lineage as it is."""
-    return key not in (HEAD, BASE, CLEAN) and not key.startswith((_SESSION, _GENERATION))
+    named = key in (HEAD, BASE, CLEAN, SALVAGED)
+    return not named and not is_session_key(key) and parse_generation_key(key) is None
 
 
 def parse_generation_key(key: bytes) -> int | None:

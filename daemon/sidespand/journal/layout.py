@@ -6,7 +6,13 @@
 <data>/seg/spare.mdb                                 a segment made ahead
 <data>/seg/next.mdb                                  the next one, until its first commit
 <data>/seg/rewrite.mdb                               a segment that is written anew by a redaction
+<data>/seg/salvage.mdb                               one that is put together from a damaged one
+<data>/quarantine/                                   damaged files, as they were found
 <data>/REDACTION                                     what a redaction still has to do
+<data>/SALVAGE                                       what a salvage still has to tell the log
+<data>/RESTORED                                      of which backup it is, until its first start
+<data>/UNFINISHED                                    a copy of a store that is not whole yet
+<data>/BACKUP.json                                   of a backup: what it is of, and its files
 <data>/sinks/<name>/                                 the worker's: cursors and what sinks keep
 """
 
@@ -24,6 +30,7 @@ STORE_FORMAT = 1
 _LINEAGE_DIR = re.compile(r"(\d{4,})-([0-9a-f]{16})")
 _STORE_ID = re.compile(r"[0-9a-f]{32}")
 _SEGMENT_FILE = re.compile(r"(\d{20})\.mdb")
+_HINT = "`sidespan salvage` makes it anew from the segments; nothing was changed"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +75,13 @@ class Layout:
         self.spare_path = self.segments_dir / "spare.mdb"
         self.next_path = self.segments_dir / "next.mdb"
         self.rewrite_path = self.segments_dir / "rewrite.mdb"
+        self.salvage_path = self.segments_dir / "salvage.mdb"
+        self.quarantine_dir = data_dir / "quarantine"
         self.redaction_path = data_dir / "REDACTION"
+        self.salvaged_path = data_dir / "SALVAGE"
+        self.restored_path = data_dir / "RESTORED"
+        self.unfinished_path = data_dir / "UNFINISHED"
+        self.backup_path = data_dir / "BACKUP.json"
         self.sinks_dir = data_dir / "sinks"
 
     def path(self, segment: Segment) -> Path:
@@ -102,7 +115,7 @@ class Layout:
             if self.segments():
                 raise StoreUnreadable(
                     f"{self.manifest_path} is missing, but {self.segments_dir} holds segments",
-                    hint="restore it from a backup or set another data_dir; nothing was changed",
+                    hint=_HINT,
                 ) from None
             return None
         except OSError as error:
@@ -134,12 +147,11 @@ def register(manifest: Manifest, segment: Segment) -> Manifest:
 
 
 def _parse_manifest(raw: bytes, path: Path) -> Manifest:
-    hint = f"restore {path.name} from a backup; nothing was changed"
     try:
         body = json.loads(raw)
         found = body["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreUnreadable(f"{path} is not a store manifest", hint=hint) from error
+        raise StoreUnreadable(f"{path} is not a store manifest", hint=_HINT) from error
     if not isinstance(found, int) or found > STORE_FORMAT:
         raise StoreTooNew(
             f"{path} has store format {found}, this version reads up to {STORE_FORMAT}",
@@ -156,7 +168,7 @@ def _parse_manifest(raw: bytes, path: Path) -> Manifest:
             ),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreUnreadable(f"{path} is damaged", hint=hint) from error
+        raise StoreUnreadable(f"{path} is damaged", hint=_HINT) from error
 
 
 def _parse_store_id(value: str) -> str:

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     DIVERGED = "diverged"
     MOVED = "moved"
     UNSYNCED = "unsynced"
+    SALVAGED = "salvaged"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.errors import ConfigError, SidespanError, StoreUnreadable
-from sidespand.journal import anchor, continuation, end, generation, spare
+from sidespand.journal import anchor, continuation, end, generation, restored, spare
 from sidespand.journal import place as places
 from sidespand.journal import segment as segments
 from sidespand.journal.continuation import Continuation, Surroundings
@@ -38,6 +38,7 @@ class Options:
         accept_move: Go on in another place than the last generation's, in a new lineage.
         anchor_dirs: Where it is remembered, outside the store, how far the store has come.
         exposed: Addresses at which anybody may write, for the record.
+        capture: What the doors keep of what they take, for the record.
     """
 
     segment_bytes: int
@@ -47,6 +48,7 @@ class Options:
     accept_move: bool = False
     anchor_dirs: tuple[Path, ...] = ()
     exposed: tuple[str, ...] = ()
+    capture: str = ""
 
     @property
     def map_bytes(self) -> int:
@@ -111,6 +113,7 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
         StoreMoved: It is not where its last generation was. Nothing was changed.
         StoreTooNew: A later version wrote it. Nothing was changed.
     """
+    _refuse_copies(layout)
     manifest = layout.read_manifest()
     if manifest is None:
         # First of all, so that a start which is cut short here does not look like a lost manifest.
@@ -131,6 +134,7 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
                 clean=found is None or found.clean,
                 sync=options.sync,
                 exposed=options.exposed,
+                capture=options.capture,
                 store_id=manifest.store_id,
                 place=places.read(layout.segments_dir),
                 identity=identity,
@@ -140,12 +144,27 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
             clock,
         )
         registered = _placed(layout, manifest, start.segment, writer)
+        # From here on the log itself says so.
+        layout.restored_path.unlink(missing_ok=True)
     except SidespanError:
         writer.close()
         raise
     origin = start.origin if start.is_new_lineage else None
     open_spans = found.open_spans if found is not None else ()
     return Opened(registered, writer, begun, start.sessions, open_spans, generation_row, origin)
+
+
+def _refuse_copies(layout: Layout) -> None:
+    if layout.unfinished_path.exists():
+        raise StoreUnreadable(
+            f"data_dir: {layout.root} is a copy of a store that was not finished",
+            hint="run the same `sidespan backup` or `sidespan restore` once more",
+        )
+    if layout.backup_path.exists():
+        raise StoreUnreadable(
+            f"data_dir: {layout.root} is a backup, which nothing writes to",
+            hint=f"`sidespan restore {layout.root} DIR` makes a store of it",
+        )
 
 
 def place(layout: Layout, manifest: Manifest, segment: Segment, writer: SegmentWriter) -> Manifest:
@@ -198,6 +217,7 @@ def _continuation(
         tag_at=lambda one: end.tag_at(layout, one.lineage, one.lsn),
         boot_id=platform.boot_id(),
         accept_move=options.accept_move,
+        restored=restored.read(layout),
     )
     return continuation.after(found, around, clock)
 

@@ -16,6 +16,7 @@ from sidespand.errors import StoreUnreadable
 from sidespand.journal import keys, record
 from sidespand.journal.layout import Layout, Segment
 from sidespand.journal.open_row import decode_open_span
+from sidespand.journal.open_segments import OpenSegments
 from sidespand.journal.record import DamagedRecord
 from sidespand.journal.segment import SegmentReader
 from sidespand.journal.segment_file import SegmentDamaged
@@ -50,6 +51,8 @@ class CompactRange(NamedTuple):
 class JournalReader:
     """Reads a store that may be written at the same time. Implements ``ports.Log``.
 
+    It may be used by several threads; a process makes one for a store that it has open.
+
     Args:
         data_dir: The store's directory.
 
@@ -67,7 +70,7 @@ class JournalReader:
                 hint="name the daemon's data directory with --data DIR",
             )
         self.store_id = manifest.store_id
-        self._open: SegmentReader | None = None
+        self._segments = OpenSegments()
         self._generations: dict[tuple[bytes, int], ControlBody] = {}
 
     def read(self, after: Position | None, upto: Position | None = None) -> Sequence[Record | Gap]:
@@ -122,8 +125,7 @@ class JournalReader:
             if following is not None and following.lineage == segment.lineage:
                 continue
             with suppress(SegmentDamaged, DamagedRecord):
-                reader = self._reader(extent)
-                row = reader.row(keys.HEAD) if reader is not None else None
+                row = self._found(extent, _head_row)
                 if row is not None:
                     head = decode_head(row)
                     found.append(Position(head.ordinal, head.lineage, head.last_lsn))
@@ -132,8 +134,7 @@ class JournalReader:
     def head(self) -> Head | None:
         """Return the log's head; None in an empty store."""
         for extent in reversed(self._extents()):
-            reader = self._reader(extent)
-            row = reader.row(keys.HEAD) if reader is not None else None
+            row = self._found(extent, _head_row)
             if row is not None:
                 return decode_head(row)
         return None
@@ -200,9 +201,7 @@ class JournalReader:
 
     def close(self) -> None:
         """Let go of every file."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self._segments.close()
 
     def _extents(self) -> list[_Extent]:
         found = self._layout.segments()
@@ -214,26 +213,19 @@ class JournalReader:
             extents.append(_Extent(segment, before_lsn, following))
         return extents
 
-    def _reader(self, extent: _Extent) -> SegmentReader | None:
+    def _found(self, extent: _Extent, question: Callable[[SegmentReader], _T]) -> _T | None:
+        # None of a segment that is gone.
         path = self._layout.path(extent.segment)
-        locked = extent.following is None
-        if self._open is not None:
-            fits = self._open.path == path and (self._open.locked or not locked)
-            # One that begins with steps alone has no LSN to itself: the next one takes its place.
-            if fits and not self._open.replaced():
-                return self._open
-            self.close()
         try:
-            self._open = SegmentReader(path, locked=locked)
+            with self._segments.using(path, locked=extent.following is None) as reader:
+                return question(reader)
         except FileNotFoundError:
             return None
-        return self._open
 
     def _ask(self, extent: _Extent, question: Callable[[SegmentReader], _T]) -> _T | None:
         # None of a segment that is gone or damaged; only the newest one's damage is an error.
         try:
-            reader = self._reader(extent)
-            return None if reader is None else question(reader)
+            return self._found(extent, question)
         except SegmentDamaged:
             if extent.following is None:
                 raise
@@ -262,10 +254,7 @@ class JournalReader:
             found.append(_gap(segment, expected, segment.first_lsn - 1, "trimmed"))
             expected = segment.first_lsn
         try:
-            reader = self._reader(extent)
-            if reader is None:
-                return found
-            values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
+            decoded = self._found(extent, partial(_entries, segment, expected, before))
         except SegmentDamaged:
             end = self._left_at(extent) if before is None else before
             if extent.following is None or end is None:
@@ -273,10 +262,22 @@ class JournalReader:
             if expected < end:
                 found.append(_gap(segment, expected, end - 1, "damaged"))
             return found
-        found.extend(_decoded(segment, reader, values, expected, before))
-        if not found and before is not None and expected < before:
-            found.append(_gap(segment, expected, before - 1, "missing"))
+        if decoded is None:
+            return found
+        found.extend(decoded)
+        if not found:
+            # A lineage may have been left further on than where what is left of it ends.
+            end = self._left_at(extent) if before is None else before
+            if end is not None and expected < end:
+                found.append(_gap(segment, expected, end - 1, "missing"))
         return found
+
+
+def _entries(
+    segment: Segment, expected: int, before: int | None, reader: SegmentReader
+) -> list[Record | Gap]:
+    values = reader.values(expected, before, READ_BATCH_RECORDS, READ_BATCH_BYTES)
+    return list(_decoded(segment, reader, values, expected, before))
 
 
 def _decoded(
@@ -315,6 +316,10 @@ def _head(row: bytes) -> Head | None:
         return decode_head(row)
     except DamagedRecord:
         return None
+
+
+def _head_row(reader: SegmentReader) -> bytes | None:
+    return reader.row(keys.HEAD)
 
 
 def _last_values(reader: SegmentReader, before: int | None) -> list[tuple[int, bytes]]:

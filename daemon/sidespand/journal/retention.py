@@ -5,6 +5,7 @@
     disk_free  less than ``disk_free_min`` of the disk is free: the journal grows no further, but
                does not shrink for what others wrote
     no_room    there is no room for the next segment
+    asked      an operator asked for it
 
 Whole segments go, the oldest first, never the open one. One that a required sink has not passed
 stays, unless the store is full and the operator chose to lose the oldest.
@@ -84,13 +85,37 @@ class Removal:
 
     Args:
         closed: Which one.
-        reason: ``age``, ``size``, ``disk_free`` or ``no_room``.
+        reason: ``age``, ``size``, ``disk_free``, ``no_room`` or ``asked``.
         lost_to: Required sinks that never got it; none in an ordinary trim.
     """
 
     closed: Closed
     reason: str
     lost_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator wants removed: whole segments that lie before a place, or before a moment.
+
+    Args:
+        actor: Who wants it, in their own words.
+        before: Everything in a segment lies before this; None where a moment is given.
+        before_ns: Everything in a segment is older than this, by the node's clock; None where a
+            place is given.
+        force: Remove what required sinks have not passed, too.
+    """
+
+    actor: str
+    before: Position | None
+    before_ns: int | None
+    force: bool = False
+
+    def holds(self, one: Closed) -> bool:
+        """Tell whether a segment lies before it."""
+        if self.before is not None:
+            return one.end < self.before
+        return self.before_ns is not None and one.newest_wall_ns < self.before_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +177,29 @@ class Keeper:
             removals.append(Removal(one, why, behind))
             over_bytes -= one.size_bytes
             wanted_bytes -= one.size_bytes
+        return Decision(tuple(removals))
+
+    def obey(
+        self, closed: Iterable[Closed], order: Order, cursors: Mapping[str, Position]
+    ) -> Decision:
+        """Return what is to be removed because somebody asked for it.
+
+        Args:
+            closed: The oldest first; it is read as far as the order goes.
+            order: What was asked for.
+            cursors: The durable cursor of each sink that has told one.
+
+        Returns:
+            The removals, and in ``full`` the sinks that keep the rest.
+        """
+        removals: list[Removal] = []
+        for one in closed:
+            if not order.holds(one):
+                break
+            behind = self._behind(one, cursors)
+            if behind and not order.force:
+                return Decision(tuple(removals), f"sinks that are required: {', '.join(behind)}")
+            removals.append(Removal(one, "asked", behind))
         return Decision(tuple(removals))
 
     def _over(self, usage: Usage) -> tuple[int, str]:

@@ -7,6 +7,7 @@ The default sync of LMDB is what the promise needs: a commit returns after fdata
 """
 
 import errno
+import logging
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,9 +20,10 @@ import lmdb
 from sidespand import platform
 from sidespand.errors import SidespanError, StoreUnreadable
 from sidespand.journal import keys, segment_file
-from sidespand.journal.segment_file import SegmentDamaged
+from sidespand.journal.segment_file import HINT, SegmentDamaged
 from sidespand.limits import SEGMENT_BYTES_MIN, SEGMENT_LOCK_BYTES
 
+_log = logging.getLogger(__name__)
 _RECORDS = b"rec"
 _STATE = b"state"
 # The format that LMDB 0.9 writes; a default from the environment must not switch it.
@@ -29,7 +31,6 @@ _LIB_VERSION = 0
 # A key of another length is damage too: keys have no checksum of their own.
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, struct.error)
 _AS_OWNER = "read it as the user that runs the daemon"
-_RESTORE = "restore it from a backup; nothing was changed"
 
 
 class SegmentFull(SidespanError):
@@ -45,6 +46,19 @@ def lock_path(path: Path) -> Path:
     return path.with_name(path.name + "-lock")
 
 
+def create_lock(path: Path) -> None:
+    """Make the lock file of a segment that has none, allocated.
+
+    Raises:
+        OSError: The disk has no room, or the path cannot be written.
+    """
+    descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        platform.allocate(descriptor, SEGMENT_LOCK_BYTES)
+    finally:
+        os.close(descriptor)
+
+
 def create(path: Path, map_bytes: int) -> None:
     """Make an empty segment at ``path``, with its lock file allocated, and close it again.
 
@@ -54,13 +68,8 @@ def create(path: Path, map_bytes: int) -> None:
     Raises:
         OSError: The disk has no room, or the path cannot be written.
     """
-    lock = lock_path(path)
     remove(path)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        platform.allocate(descriptor, SEGMENT_LOCK_BYTES)
-    finally:
-        os.close(descriptor)
+    create_lock(path)
     try:
         SegmentWriter(path, map_bytes, sync=True).close()
     except CommitFailed as error:
@@ -89,6 +98,14 @@ def remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def discard(path: Path) -> None:
+    """Remove a segment that holds nothing, where the disk still lets us; the next start would."""
+    try:
+        remove(path)
+    except OSError as error:
+        _log.warning("an empty segment is left behind: %s", error)
+
+
 class SegmentWriter:
     """The one writer of a segment. All of its methods belong to one thread.
 
@@ -105,7 +122,7 @@ class SegmentWriter:
         self.path = path
         try:
             self._env = lmdb.open(
-                str(path),
+                os.fsencode(path),
                 subdir=False,
                 map_size=map_bytes,
                 max_dbs=4,
@@ -123,6 +140,7 @@ class SegmentWriter:
         except lmdb.Error as error:
             raise CommitFailed(f"{path}: {error}") from error
         self._page_bytes = int(self._env.stat()["psize"])
+        self._inode = _inode(path)
 
     def commit(
         self, records: Iterable[tuple[bytes, bytes]], rows: Mapping[bytes, bytes | None]
@@ -138,7 +156,8 @@ class SegmentWriter:
 
         Raises:
             SegmentFull: Nothing was written.
-            CommitFailed: Nobody may be acknowledged; the segment must not be written again.
+            CommitFailed: Nobody may be acknowledged; the segment must not be written again. This is
+                also so when the file has lost its path: nobody would find it again.
         """
         try:
             with self._env.begin(write=True) as txn:
@@ -156,6 +175,8 @@ class SegmentWriter:
             raise SegmentFull(f"{self.path} is full") from error
         except lmdb.Error as error:
             raise CommitFailed(f"{self.path}: {error}") from error
+        if _inode(self.path) != self._inode:
+            raise CommitFailed(f"{self.path} was removed, or replaced, by somebody else")
         return (int(self._env.info()["last_pgno"]) + 1) * self._page_bytes
 
     def move(self, place: Path) -> None:
@@ -196,7 +217,7 @@ class SegmentReader:
             raise StoreUnreadable(f"{path}: {error.strerror}", hint=_AS_OWNER) from error
         try:
             self._env = lmdb.open(
-                str(path),
+                os.fsencode(path),
                 subdir=False,
                 map_size=meta.map_bytes,
                 max_dbs=4,
@@ -209,14 +230,14 @@ class SegmentReader:
             if not path.exists():
                 raise FileNotFoundError(path) from error
             if isinstance(error, _DAMAGE):
-                raise SegmentDamaged(f"{path}: {error}", hint=_RESTORE) from error
+                raise SegmentDamaged(f"{path}: {error}", hint=HINT) from error
             raise StoreUnreadable(f"{path}: {error}", hint=_AS_OWNER) from error
         try:
             self._records = self._env.open_db(_RECORDS, create=False)
             self._state = self._env.open_db(_STATE, create=False)
         except lmdb.Error as error:
             self._env.close()
-            raise SegmentDamaged(f"{path} holds no records: {error}", hint=_RESTORE) from error
+            raise SegmentDamaged(f"{path} holds no records: {error}", hint=HINT) from error
 
     def replaced(self) -> bool:
         """Tell whether another file, or none, has this one's path by now."""
@@ -286,6 +307,23 @@ class SegmentReader:
             value: bytes | None = cursor.get(key)
             return value
 
+    def copy(self, descriptor: int) -> None:
+        """Write the segment as its newest commit left it, while others go on writing.
+
+        The writer waits for a moment, until the copy has its transaction.
+
+        Args:
+            descriptor: Of an empty file; the caller syncs it.
+
+        Raises:
+            OSError: There is no room for it, or the segment cannot be read.
+        """
+        try:
+            self._env.copyfd(descriptor)
+        except lmdb.Error as error:
+            full = platform.free_bytes_of(descriptor) < SEGMENT_BYTES_MIN
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
@@ -296,9 +334,16 @@ class SegmentReader:
             with self._env.begin(db=database) as txn, txn.cursor() as cursor:
                 yield cursor
         except _DAMAGE as error:
-            raise SegmentDamaged(f"{self.path}: {error}", hint=_RESTORE) from error
+            raise SegmentDamaged(f"{self.path}: {error}", hint=HINT) from error
         except lmdb.Error as error:
             raise StoreUnreadable(f"{self.path}: {error}", hint=_AS_OWNER) from error
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _from(cursor: "lmdb.Cursor[bytes]", key: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -8,7 +8,7 @@ Source: LMDB 0.9 mdb.c, MDB_page and MDB_meta; two meta pages at the head of the
 
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from sidespand.errors import StoreUnreadable
 
@@ -17,6 +17,8 @@ _PAGE_HEADER_BYTES = 16
 _META = struct.Struct("=IIQQI92xQQ")
 _MAGIC = 0xBEEFC0DE
 _DATA_VERSION = 1
+# What the operator can do about a damaged segment.
+HINT = "`sidespan fsck` says what is lost, `sidespan salvage` keeps the rest; nothing was changed"
 _PAGE_BYTES_MIN = 512
 _PAGE_BYTES_MAX = 65536
 
@@ -37,6 +39,14 @@ class Meta(NamedTuple):
     map_bytes: int
     page_bytes: int
     used_bytes: int
+
+
+def looks_like(file: BinaryIO) -> bool:
+    """Tell whether a file begins as a segment does; its place is moved."""
+    head = file.read(_PAGE_HEADER_BYTES + _META.size)
+    return len(head) == _PAGE_HEADER_BYTES + _META.size and _META.unpack_from(
+        head, _PAGE_HEADER_BYTES
+    )[:2] == (_MAGIC, _DATA_VERSION)
 
 
 def inspect(path: Path) -> Meta:
@@ -60,20 +70,19 @@ def inspect(path: Path) -> Meta:
     if length < used:
         raise SegmentDamaged(
             f"{path} is cut short: {length} bytes of {used}",
-            hint="restore it from a backup; nothing was changed",
+            hint=HINT,
         )
     return Meta(max(meta.map_bytes, second.map_bytes), meta.page_bytes, used)
 
 
 def _parse(raw: bytes, path: Path) -> Meta:
-    hint = "restore it from a backup; nothing was changed"
     if len(raw) < _PAGE_HEADER_BYTES + _META.size:
-        raise SegmentDamaged(f"{path} is too short to be a segment", hint=hint)
+        raise SegmentDamaged(f"{path} is too short to be a segment", hint=HINT)
     magic, version, _, map_bytes, page_bytes, last_page, _ = _META.unpack_from(
         raw, _PAGE_HEADER_BYTES
     )
     if magic != _MAGIC or version != _DATA_VERSION:
-        raise SegmentDamaged(f"{path} does not start as a segment does", hint=hint)
+        raise SegmentDamaged(f"{path} does not start as a segment does", hint=HINT)
     if not _PAGE_BYTES_MIN <= page_bytes <= _PAGE_BYTES_MAX:
-        raise SegmentDamaged(f"{path} states a page size of {page_bytes} bytes", hint=hint)
+        raise SegmentDamaged(f"{path} states a page size of {page_bytes} bytes", hint=HINT)
     return Meta(map_bytes, page_bytes, (last_page + 1) * page_bytes)

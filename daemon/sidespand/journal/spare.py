@@ -97,7 +97,7 @@ class SpareMaker:
         self._wanted.set()
         if self._thread.is_alive():
             self._thread.join()
-        segment.remove(self._path)
+        segment.discard(self._path)
 
     def _run(self) -> None:
         while True:

@@ -20,7 +20,7 @@ from sidespand.journal.group import Abandonment, Group, Pending
 from sidespand.journal.layout import Layout, Segment
 from sidespand.journal.open_spans import OpenSpans
 from sidespand.journal.opening import Options
-from sidespand.journal.segment import SegmentWriter, remove
+from sidespand.journal.segment import SegmentWriter, discard
 from sidespand.journal.sessions import Sessions
 from sidespand.journal.spare import SpareMaker
 from sidespand.journal.stamper import control, seal
@@ -213,7 +213,7 @@ class JournalStore:
         self._writer.close()
         self._anchors.close()
         self._spares.close()
-        remove(self._layout.next_path)
+        discard(self._layout.next_path)
         self._lock.release()
 
     @property

@@ -20,8 +20,17 @@ from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.errors import SidespanError, Unavailable
 from sidespand.journal import keys, segment
+from sidespand.journal.believed_wall import BelievedWall
 from sidespand.journal.layout import Segment
-from sidespand.journal.retention import Closed, Decision, Keeper, Removal, Retention, Usage
+from sidespand.journal.retention import (
+    Closed,
+    Decision,
+    Keeper,
+    Order,
+    Removal,
+    Retention,
+    Usage,
+)
 from sidespand.journal.segment import SegmentReader
 from sidespand.journal.state import decode_head
 from sidespand.journal.store import JournalStore
@@ -66,7 +75,7 @@ class Trimmer:
         self._store = store
         self._layout = store.layout
         self._keeper = Keeper(retention)
-        self._clock = clock
+        self._wall = BelievedWall(clock)
         self._off = off
         self._surveyed: dict[Segment, Closed] = {}
         self._full = ""
@@ -77,8 +86,8 @@ class Trimmer:
 
     async def resume(self) -> None:
         """Complete a removal that was cut short."""
-        for lost in await self._off(self._tidy):
-            body = {**_stretch(lost, lost.first_lsn), "reason": "missing", "sinks": []}
+        for lost, last_lsn in await self._off(self._tidy):
+            body = {**_stretch(lost, last_lsn), "reason": "missing", "sinks": []}
             await self._store.append_control(Kind.DROP, body)
             await self._off(self._store.forget, {lost})
 
@@ -108,8 +117,33 @@ class Trimmer:
             self._store.make_spare()
         return len(decision.removals)
 
+    async def obey(
+        self, order: Order, cursors: Mapping[str, Position], *, dry_run: bool
+    ) -> Decision:
+        """Remove what an operator wants gone; return what was removed and what keeps the rest.
+
+        Args:
+            order: What was asked for.
+            cursors: The durable cursor of each sink that has told one.
+            dry_run: Only say what would be removed.
+
+        Raises:
+            Unavailable: The journal cannot take the record that declares it. Retryable.
+            OSError: A file cannot be removed, or the register not written. Retryable.
+        """
+        registered = self._store.segments
+
+        def decide() -> Decision:
+            return self._keeper.obey(self._closed(registered), order, cursors)
+
+        decision: Decision = await self._off(decide)
+        if not dry_run:
+            for removal in decision.removals:
+                await self._remove(removal, order.actor)
+        return decision
+
     def _decide(self, cursors: Mapping[str, Position]) -> Decision:
-        now_ns = self._clock.wall_ns()
+        now_ns = self._wall.now_ns()
         directory = self._layout.segments_dir
         free_bytes = platform.free_bytes(directory)
         wanted_bytes = self._store.wanted_bytes
@@ -136,17 +170,17 @@ class Trimmer:
                 self._surveyed[one] = _survey(self._layout.path(one), one, following)
             yield self._surveyed[one]
 
-    async def _remove(self, removal: Removal) -> None:
+    async def _remove(self, removal: Removal, actor: str = "") -> None:
         one = removal.closed
         try:
-            await self._declare(removal)
+            await self._declare(removal, actor)
         except Unavailable:
-            if removal.reason != "no_room":
+            if not self._store.wanted_bytes:
                 raise
             # Not even the record that declares it has room. Should the process end in between, the
             # next start finds a registered segment missing, and declares that.
             await self._off(self._unlink, one.segment)
-            await self._declare(removal)
+            await self._declare(removal, actor)
         await self._off(self._store.forget, {one.segment})
         await self._off(self._unlink, one.segment)
         self._surveyed.pop(one.segment, None)
@@ -155,16 +189,19 @@ class Trimmer:
         if removal.lost_to:
             self.figures.dropped_items += items
             _log.error(
-                "dropped LSN %d to %d of lineage %s, which %s never got: the store was full",
+                "dropped LSN %d to %d of lineage %s, which %s never got: %s",
                 one.segment.first_lsn,
                 one.last_lsn,
                 one.segment.lineage.hex(),
                 ", ".join(removal.lost_to),
+                "somebody asked for it" if removal.reason == "asked" else "the store was full",
             )
 
-    async def _declare(self, removal: Removal) -> None:
+    async def _declare(self, removal: Removal, actor: str = "") -> None:
         one = removal.closed
         stretch = _stretch(one.segment, one.last_lsn)
+        if actor:
+            stretch["actor"] = actor
         append = self._store.append_control
         told = [append(Kind.TRIM, {**stretch, "reason": removal.reason})]
         if removal.lost_to:
@@ -179,7 +216,7 @@ class Trimmer:
         if path.parent.exists():
             platform.sync_directory(path.parent)
 
-    def _tidy(self) -> list[Segment]:
+    def _tidy(self) -> list[tuple[Segment, int]]:
         # A removed file can come back after a power cut, and a removal be cut short before it.
         registered = self._store.segments
         for one in self._layout.segments():
@@ -190,7 +227,11 @@ class Trimmer:
         for one in missing:
             _log.error("%s is missing", self._layout.path(one))
         # The oldest ones went when the disk was full; others, somebody took away.
-        return [one for one, first in zip(missing, registered, strict=False) if one == first]
+        return [
+            (one, _last_lsn(one, following))
+            for one, (first, following) in zip(missing, pairwise(registered), strict=False)
+            if one == first
+        ]
 
 
 def _survey(path: Path, one: Segment, following: Segment) -> Closed:
@@ -210,6 +251,12 @@ def _survey(path: Path, one: Segment, following: Segment) -> Closed:
         if following.lineage != one.lineage:
             last_lsn = head.last_lsn
     return Closed(one, last_lsn, platform.occupied_bytes(facts), newest_wall_ns)
+
+
+def _last_lsn(gone: Segment, following: Segment) -> int:
+    # At the end of a lineage nothing that is left says how far it came.
+    same = following.lineage == gone.lineage
+    return following.first_lsn - 1 if same else gone.first_lsn
 
 
 def _stretch(one: Segment, last_lsn: int) -> dict[str, Any]:

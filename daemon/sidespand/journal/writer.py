@@ -224,10 +224,11 @@ class JournalWriter:
             self._spoiled = True
             self._refuse_for_room(pendings, "the disk is full")
         else:
-            self._failures = 0
-            if self.no_room:
-                self.no_room = False
-                _log.info("there is room on the disk again: accepting what clients send")
+            if group.writes:
+                self._failures = 0
+                if self.no_room:
+                    self.no_room = False
+                    _log.info("there is room on the disk again: accepting what clients send")
             self._report(group, self._head)
 
     def _group(self) -> Group:
@@ -294,7 +295,7 @@ class JournalWriter:
     def _fail(self, pendings: Sequence[Pending], error: Exception) -> None:
         self._failures += 1
         self._spoiled = True
-        expected = isinstance(error, SidespanError)
+        expected = isinstance(error, SidespanError | OSError)
         _log.error("commit failed (%d in a row): %s", self._failures, error, exc_info=not expected)
         self._refuse(pendings, JournalFailed(f"the commit failed: {error}"))
         if self._failures == COMMIT_FAILURES_MAX:

@@ -8,58 +8,26 @@ ends the task.
 import asyncio
 import errno
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from typing import assert_never
 
-from sidespand import backoff
 from sidespand.errors import InUse
 from sidespand.filters import Filter
-from sidespand.limits import (
-    CURSOR_SAVE_S,
-    SINK_COALESCE_S,
-    SINK_REASON_CHARACTERS_MAX,
-    SINK_RETRY_AFTER_S_MAX,
-    SINK_SPLITS_MAX,
-)
-from sidespand.model import Delivered, Delivery, Gap, Position, Record, Rejected, Retry
+from sidespand.limits import CURSOR_SAVE_S, SINK_COALESCE_S
+from sidespand.model import Delivery, Gap, Position, Record, Rejected, Retry
 from sidespand.ports import Erasable, Log, PerKind, Sink
-from sidespand.sinks import otlp_walk, selecting
-from sidespand.sinks.batches import Batch, batches, cut
+from sidespand.sinks import selecting
+from sidespand.sinks.batches import Batch, batches
 from sidespand.sinks.cursor import CursorFile, contradicts
 from sidespand.sinks.dead_letters import DeadLetters, Key
+from sidespand.sinks.figures import Figures
+from sidespand.sinks.handover import Handover
+from sidespand.sinks.patience import Patience, Uniform
 from sidespand.sinks.policy import Policy
 from sidespand.sinks.resources import Additions
 from sidespand.sinks.tap import Tap
 
 _log = logging.getLogger(__name__)
-
-Uniform = Callable[[float, float], float]
-
-
-@dataclass(slots=True)
-class Figures:
-    """What a carrier counted since it began.
-
-    Args:
-        delivered_items: The sink took them.
-        rejected_items: The sink refused them for good; they are among its dead letters.
-        retries: Waits after a failure.
-        missed_items: LSNs that could not be read from the journal.
-        dropped_items: Those of the rejected ones whose bytes found no room there.
-        withheld_items: The policy keeps them from the sink, or they name other sinks.
-        changed_values: Left out, replaced or scrubbed in what the sink was to get.
-    """
-
-    delivered_items: int = 0
-    rejected_items: int = 0
-    retries: int = 0
-    missed_items: int = 0
-    dropped_items: int = 0
-    withheld_items: int = 0
-    changed_values: int = 0
 
 
 class Carrier:
@@ -96,14 +64,22 @@ class Carrier:
         self.figures = Figures()
         self.dead_letters = DeadLetters(cursor.place)
         self._wanted = wanted
-        self._additions = additions
         self._policy = policy
         self._tap = tap
-        self._turn = asyncio.Lock()
         self._sink = sink
         self._journal = log
         self._cursor = cursor
-        self._uniform = uniform
+        self._patience = Patience(name, uniform, self.figures)
+        self._handover = Handover(
+            name,
+            sink,
+            self.dead_letters,
+            self._patience,
+            self.figures,
+            additions=additions,
+            policy=policy,
+            tap=tap,
+        )
         self._coalesce_s = coalesce_s
         self._newest: Position | None = None
         self._position: Position | None = None
@@ -116,10 +92,7 @@ class Carrier:
         self._saved: Position | None = None
         self._saved_at_s = 0.0
         self._save_failed = False
-        self._failures = 0
-        self._rejecting = False
         self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
 
     @property
     def saved(self) -> Position | None:
@@ -157,7 +130,7 @@ class Carrier:
     @property
     def failures(self) -> int:
         """How many tries in a row have failed; 0 for a sink that is well."""
-        return self._failures
+        return self._patience.failures
 
     def oldest_age_s(self, wall_ns: int) -> float:
         """Return the age of the oldest record that is being delivered; 0.0 without one.
@@ -178,7 +151,7 @@ class Carrier:
         released = record if self._policy is None else self._policy.apply(record).record
         if released is None:
             return Rejected(record.header.item_count, "its policy withholds it", whole=True)
-        return (await self._attempt([released]))[0]
+        return (await self._handover.attempt([released]))[0]
 
     async def remove_dead_letters(self, keys: AbstractSet[Key]) -> None:
         """Take letters out.
@@ -205,7 +178,7 @@ class Carrier:
 
     def stop(self) -> None:
         """Have ``run`` return once it has caught up, or at the sink's next failure."""
-        self._stopping.set()
+        self._patience.stop()
         self._wake.set()
 
     async def run(self) -> None:
@@ -245,7 +218,7 @@ class Carrier:
                 self._position = self._saved = self._cursor.load()
                 self._streams = self._cursor.streams
             except OSError as error:
-                if not await self._hold(Retry(f"the cursor cannot be read: {error}")):
+                if not await self._patience.hold(Retry(f"the cursor cannot be read: {error}")):
                     return False
                 continue
             if self._position is not None and self._newest is not None:
@@ -258,8 +231,8 @@ class Carrier:
         try:
             entries = self._journal.read(self._position, self._newest)
         except Exception as error:
-            return await self._hold(Retry(f"the journal cannot be read: {error}"), error)
-        self._recovered()
+            return await self._patience.hold(Retry(f"the journal cannot be read: {error}"), error)
+        self._patience.recovered()
         if not entries:
             return await self._more()
         if self._start_again_if_contradicted(entries[0].position):
@@ -279,18 +252,18 @@ class Carrier:
 
     async def _more(self) -> bool:
         await self.save()
-        if self._stopping.is_set():
+        if self._patience.is_stopping:
             return False
         await self._wake.wait()
         self._wake.clear()
-        await self._pause(self._coalesce_s)
+        await self._patience.pause(self._coalesce_s)
         return True
 
     async def _settle(self, batch: Batch) -> bool:
         if batch.records:
             self._waiting_since_ns = batch.records[0].header.wall_ns
             selected = await self._selected(batch.records)
-            if selected is None or not await self._deliver(selected):
+            if selected is None or not await self._handover.deliver(selected):
                 return False
             for record in selected:
                 stream = selecting.lane(record, per_kind=self._per_kind)
@@ -314,7 +287,7 @@ class Carrier:
             except Exception as error:
                 what = "filter or policy cannot be applied"
                 failure = Retry(f"{what}: {type(error).__name__}: {error}")
-                if not await self._hold(failure, error):
+                if not await self._patience.hold(failure, error):
                     return None
 
     async def _released(self, records: Sequence[Record]) -> Sequence[Record]:
@@ -341,117 +314,12 @@ class Carrier:
             try:
                 await self.erase(gone)
             except OSError as error:
-                if not await self._hold(Retry(f"what was redacted cannot be erased: {error}")):
+                failure = Retry(f"what was redacted cannot be erased: {error}")
+                if not await self._patience.hold(failure):
                     return False
                 continue
-            self._recovered()
+            self._patience.recovered()
             return True
-
-    async def _deliver(self, records: Sequence[Record]) -> bool:
-        # Parts in log order; one that is refused as a whole gives way to its halves.
-        grouped = selecting.grouped(records, per_kind=self._per_kind)
-        parts = deque(part for group in grouped for part in cut(group))
-        splits = 0
-        while parts:
-            part = parts[0]
-            outcome, cause = await self._attempt(part)
-            match outcome:
-                case Delivered():
-                    self._rejecting = False
-                    self.figures.delivered_items += _item_count(part)
-                case Rejected(whole=True) if _item_count(part) > 1 and splits < SINK_SPLITS_MAX:
-                    splits += 1
-                    parts.popleft()
-                    parts.extendleft(reversed(otlp_walk.halves(part)))
-                    continue
-                case Rejected():
-                    if not await self._bury(part, outcome):
-                        return False
-                case Retry():
-                    if not await self._hold(outcome, cause):
-                        return False
-                    continue
-                case _:
-                    assert_never(outcome)
-            parts.popleft()
-            self._recovered()
-        return True
-
-    async def _bury(self, part: Sequence[Record], refusal: Rejected) -> bool:
-        count = _item_count(part)
-        refused = count if refusal.whole else min(refusal.item_count, count)
-        for record in part:
-            # Which ones a partial success means is not said: each record may hold all of them.
-            items = min(refused, record.header.item_count)
-            while True:
-                try:
-                    kept = await asyncio.to_thread(
-                        self.dead_letters.put, record, items, refusal.reason
-                    )
-                except (OSError, InUse) as error:
-                    if not await self._hold(Retry(f"no dead letter can be written: {error}")):
-                        return False
-                    continue
-                self.figures.dropped_items += 0 if kept else items
-                break
-        self._note_rejected(refused, part, refusal.reason)
-        return True
-
-    async def _attempt(self, records: Sequence[Record]) -> tuple[Delivery, Exception | None]:
-        try:
-            outgoing = [self._outgoing(record) for record in records]
-            async with self._turn:
-                outcome = await self._sink.deliver(outgoing)
-        except Exception as error:
-            # A sink's bug must not end its task, nor lose what it was handed.
-            return Retry(f"{type(error).__name__}: {error}"), error
-        if self._tap is not None and not isinstance(outcome, Retry):
-            self._tap.offer(self.name, outgoing)
-        if self._policy is not None and not isinstance(outcome, Delivered):
-            # The other side may know a secret from elsewhere.
-            outcome = replace(outcome, reason=self._policy.scrub(outcome.reason))
-        return outcome, None
-
-    def _outgoing(self, record: Record) -> Record:
-        return record if self._additions is None else self._additions.added_to(record)
-
-    async def _hold(self, failure: Retry, cause: Exception | None = None) -> bool:
-        self._failures += 1
-        if self._failures == 1:
-            _log.warning(
-                "sink %s: %s; trying again", self.name, bounded(failure.reason), exc_info=cause
-            )
-        if self._stopping.is_set():
-            return False
-        self.figures.retries += 1
-        await self._pause(retry_wait_s(failure, self._failures, self._uniform))
-        return not self._stopping.is_set()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
-
-    def _recovered(self) -> None:
-        if self._failures:
-            _log.info("sink %s: going on after %d failed tries", self.name, self._failures)
-        self._failures = 0
-
-    def _note_rejected(self, count: int, part: Sequence[Record], reason: str) -> None:
-        self.figures.rejected_items += count
-        self.figures.delivered_items += _item_count(part) - count
-        if not self._rejecting:
-            _log.warning(
-                "sink %s: refused %d of %d items up to %s, now among its dead letters: %s",
-                self.name,
-                count,
-                _item_count(part),
-                part[-1].position,
-                bounded(reason),
-            )
-        self._rejecting = True
 
     def _declare(self, entries: Sequence[Record | Gap]) -> None:
         for gap in entries:
@@ -478,23 +346,3 @@ class Carrier:
         self._position = self._saved = None
         self._streams = {}
         return True
-
-
-def _item_count(records: Sequence[Record]) -> int:
-    return sum(record.header.item_count for record in records)
-
-
-def retry_wait_s(failure: Retry, failures: int, uniform: Uniform) -> float:
-    """Return how long to wait after ``failures`` failures in a row, in seconds.
-
-    A sink may ask for more than the back-off, up to SINK_RETRY_AFTER_S_MAX; never for less.
-    """
-    asked_s = min(failure.after_s or 0.0, SINK_RETRY_AFTER_S_MAX)
-    return max(asked_s, backoff.delay_s(failures, uniform))
-
-
-def bounded(reason: str) -> str:
-    """Return a peer's words, cut to SINK_REASON_CHARACTERS_MAX."""
-    if len(reason) <= SINK_REASON_CHARACTERS_MAX:
-        return reason
-    return reason[: SINK_REASON_CHARACTERS_MAX - 1] + "…"

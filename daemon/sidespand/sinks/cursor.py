@@ -53,7 +53,7 @@ class CursorFile:
         except FileNotFoundError:
             return None
         try:
-            position, self.streams = _parse(raw)
+            position, self.streams = parse(raw)
         except (ValueError, KeyError, TypeError, AttributeError):
             _log.warning("%s is damaged: delivering from the oldest record again", self._path)
             return None
@@ -85,7 +85,12 @@ def contradicts(cursor: Position, place: Position) -> bool:
     return cursor.lineage != place.lineage or cursor.lsn > place.lsn
 
 
-def _parse(raw: bytes) -> tuple[Position, dict[str, int]]:
+def parse(raw: bytes) -> tuple[Position, dict[str, int]]:
+    """Return the cursor and the streams in a file's content.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: It is none.
+    """
     body = json.loads(raw)
     position = Position(int(body["ordinal"]), bytes.fromhex(body["lineage"]), int(body["lsn"]))
     if position.ordinal < 1 or len(position.lineage) != _LINEAGE_BYTES:

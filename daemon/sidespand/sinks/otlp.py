@@ -1,14 +1,16 @@
 """The ``otlp`` sink: OTLP to any collector, over gRPC or HTTP, stamped as its operator chose."""
 
 import functools
+from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Protocol
 
 from sidespand.errors import ConfigError
-from sidespand.model import Delivery, Kind, Record, Rejected, Retry
-from sidespand.sinks import stamping
+from sidespand.limits import SINK_SPLITS_MAX
+from sidespand.model import Delivered, Delivery, Kind, Record, Rejected, Retry
+from sidespand.sinks import metric_parts, stamping
 from sidespand.sinks.otlp_grpc import GrpcExporter
 from sidespand.sinks.otlp_options import GRPC, OPTIONS, Headers, faults, headers_of, tls_of
 from sidespand.sinks.spec import Generations, NodeRef, SinkType, node_refs
@@ -72,11 +74,40 @@ class OtlpSink:
             headers = self._headers.read()
         except ConfigError as error:
             return Retry(str(error))
+        if kind is Kind.METRICS and item_count == 1:
+            return await self._export_metrics(body, headers)
         return await self._exporter.export(kind, body, item_count, headers)
 
     async def close(self) -> None:
         """Break off what is on its way and close the connection."""
         await self._exporter.close()
+
+    async def _export_metrics(self, body: bytes, headers: dict[str, str]) -> Delivery:
+        # One item of the log, and yet too much for one request: parts that are refused give way to
+        # their halves, and what is still refused then does not keep back the others.
+        parts = deque((body,))
+        refused: Rejected | None = None
+        splits = 0
+        while parts:
+            part = parts.popleft()
+            too_long = len(part) > self._request_bytes_max
+            halves = metric_parts.halves(part) if too_long and splits < SINK_SPLITS_MAX else None
+            if halves is None:
+                outcome = await self._exporter.export(Kind.METRICS, part, 1, headers)
+                if isinstance(outcome, Retry):
+                    return outcome
+                if isinstance(outcome, Delivered):
+                    continue
+                if not outcome.whole or splits >= SINK_SPLITS_MAX:
+                    refused = refused or outcome
+                    continue
+                halves = metric_parts.halves(part)
+                if halves is None:
+                    refused = refused or outcome
+                    continue
+            splits += 1
+            parts.extendleft(reversed(halves))
+        return refused or Delivered()
 
     def _stamped(self, record: Record) -> bytes:
         header = record.header

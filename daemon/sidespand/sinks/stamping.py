@@ -17,15 +17,16 @@ message apart. Both give equal messages.
 Source: protobuf encoding guide, "Length-Delimited Records" and "Last One Wins".
 """
 
-import re
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from sidespand import hlc
+from sidespand import hlc, platform
 from sidespand.model import Header, Kind
 from sidespand.sinks import otlp_walk, resources
 from sidespand.sinks.varint import MORE as _MORE
@@ -49,8 +50,12 @@ _SCOPE = 1 << 3 | 2
 _SPAN = 2 << 3 | 2
 _SCHEMA_URL = 3 << 3 | 2
 
-_LOGICAL_DIGITS = 10
-_OWN_KEY = re.compile(b"|".join(re.escape(key.encode()) for key in sorted(KEYS)))
+_LOW_DIGITS = 3
+_THOUSAND = 10**_LOW_DIGITS
+_LOWS = tuple(b"%03d" % number for number in range(_THOUSAND))
+_OWN_KEYS = tuple(key.encode() for key in sorted(KEYS))
+# One look is enough where none is.
+_OWN_PREFIX = b"sidespan."
 
 
 def stamp(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = None) -> bytes:
@@ -67,7 +72,7 @@ def stamp(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = 
     """
     if header.kind is Kind.METRICS:
         return stamp_resources(payload, header, node_ref)
-    if _OWN_KEY.search(payload) is None:
+    if not _has_own_key(payload):
         spliced = splice(payload, header, node_ref, prev_lsn)
         if spliced is not None:
             return spliced
@@ -77,7 +82,7 @@ def stamp(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None = 
 def stamp_resources(payload: bytes, header: Header, node_ref: str) -> bytes:
     """Return a stored request, of any signal, with stamps on its resources alone."""
     encoded = _resource_stamps(header, node_ref)
-    if _OWN_KEY.search(payload) is None:
+    if not _has_own_key(payload):
         appended = resources.append(payload, encoded)
         if appended is not None:
             return appended
@@ -90,7 +95,7 @@ def rebuild(payload: bytes, header: Header, node_ref: str, prev_lsn: int | None 
     on_resource = _resource_stamps(header, node_ref)
     pairs = Resource.FromString(on_resource).attributes
     request = otlp_walk.parse(header.kind, payload)
-    own = _OWN_KEY.search(payload) is not None
+    own = _has_own_key(payload)
     for group in otlp_walk.resources(header.kind, request):
         if own:
             resources.drop(group.resource.attributes, KEYS)
@@ -126,11 +131,28 @@ def splice(
             inner = _resource_spans(spans, at, at + length, on_resource)
             if inner is None:
                 return None
-            parts += (_head(_RESOURCE_SPANS, len(inner)), inner)
+            parts.append(_head(_RESOURCE_SPANS, sum(map(len, inner))))
+            parts += inner
             at += length
     except IndexError:
         return None
     return b"".join(parts) if at == len(payload) else None
+
+
+class _Run(NamedTuple):
+    """The stamps of items that follow one another; each is before + low + between + lower.
+
+    Args:
+        before: All of the LSN but its last digits.
+        between: All of the HLC but its last digits.
+        digits: Of each item, the last ones of both.
+        stamp_bytes: The length of each stamp.
+    """
+
+    before: bytes
+    between: bytes
+    digits: Iterable[tuple[bytes, bytes]]
+    stamp_bytes: int
 
 
 class _SpanWalk:
@@ -159,47 +181,77 @@ class _SpanWalk:
             IndexError: It is cut short.
         """
         payload = self.payload
-        lsn, ahead = self._lsn, self._ahead
-        template, stamp_bytes, valid_before = b"", 0, 0
         parts: list[bytes] = []
         while at < end:
             tag = payload[at]
-            # A length of one or two bytes is nearly every span's: read here, not in a call.
-            low = payload[at + 1]
-            if low < _MORE:
-                length, start = low, at + 2
-            elif (high := payload[at + 2]) < _MORE:
-                length, start = low & 0x7F | high << 7, at + 3
-            else:
-                length, start = _length(payload, at + 1)
-            at = start + length
             if tag == _SPAN:
-                if lsn >= valid_before:
-                    template, stamp_bytes, valid_before = self._template(lsn)
-                size = length + stamp_bytes
-                parts += (
-                    _SPAN_HEADS[size] if size < _SPAN_HEADS_MAX else _head(_SPAN, size),
-                    payload[start:at],
-                    template % (lsn, lsn + ahead),
-                )
-                lsn += 1
+                at = self._spans(at, end, parts)
             elif tag in (_SCOPE, _SCHEMA_URL):
+                length, start = _length(payload, at + 1)
+                at = start + length
                 parts += (_head(tag, length), payload[start:at])
             else:
                 return None
-        self._lsn = lsn
         return b"".join(parts) if at == end else None
 
-    def _template(self, lsn: int) -> tuple[bytes, int, int]:
-        template, stamp_bytes = _item_template(lsn, self._wall_ns, on_log=self._on_log)
+    def _spans(self, at: int, end: int, parts: list[bytes]) -> int:
+        # Spans as long as one run of stamps lasts; returns where the next field is.
+        payload = self.payload
+        before, between, digits, stamp_bytes = self._run()
+        had = len(parts)
+        for low, lower in digits:
+            # A length of one or two bytes is nearly every span's: read here, not in a call.
+            length = payload[at + 1]
+            if length < _MORE:
+                start = at + 2
+            elif (high := payload[at + 2]) < _MORE:
+                length += (high << 7) - _MORE
+                start = at + 3
+            else:
+                length, start = _length(payload, at + 1)
+            at = start + length
+            size = length + stamp_bytes
+            parts += (
+                _SPAN_HEADS[size] if size < _SPAN_HEADS_MAX else _head(_SPAN, size),
+                payload[start:at],
+                before,
+                low,
+                between,
+                lower,
+            )
+            if at >= end or payload[at] != _SPAN:
+                break
+        self._lsn += (len(parts) - had) // 6
+        return at
+
+    def _run(self) -> _Run:
+        lsn = self._lsn
+        logical = lsn + self._ahead
+        moment = hlc.text(hlc.Hlc(self._wall_ns, logical)).encode()
+        digits: Iterable[tuple[bytes, bytes]]
+        if lsn < _THOUSAND or (lsn == self._first_lsn and self._prev_lsn is not None):
+            # Their lengths are their own.
+            number = str(lsn).encode()
+            last = moment[-_LOW_DIGITS:] + self._link(lsn)
+            digits = ((number, last),)
+            head, digit_bytes = b"", len(number)
+        else:
+            high, low = divmod(lsn, _THOUSAND)
+            head, digit_bytes = str(high).encode(), _LOW_DIGITS
+            last = moment[-_LOW_DIGITS:]
+            digits = zip(_LOWS[low:], _LOWS[logical % _THOUSAND :], strict=False)
+        before = _attribute_head(LSN_KEY, len(head) + digit_bytes, on_log=self._on_log) + head
+        between = _attribute_head(HLC_KEY, len(moment), on_log=self._on_log) + moment[:-_LOW_DIGITS]
+        return _Run(before, between, digits, len(before) + digit_bytes + len(between) + len(last))
+
+    def _link(self, lsn: int) -> bytes:
         if lsn != self._first_lsn or self._prev_lsn is None:
-            return template, stamp_bytes, 10 ** len(str(lsn))
+            return b""
         value = str(self._prev_lsn).encode()
-        before = _attribute_head(PREV_KEY, len(value), on_log=self._on_log) + value
-        return template + before.replace(b"%", b"%%"), stamp_bytes + len(before), lsn + 1
+        return _attribute_head(PREV_KEY, len(value), on_log=self._on_log) + value
 
 
-def _resource_spans(spans: _SpanWalk, at: int, end: int, on_resource: bytes) -> bytes | None:
+def _resource_spans(spans: _SpanWalk, at: int, end: int, on_resource: bytes) -> list[bytes] | None:
     payload = spans.payload
     resource = b""
     parts: list[bytes] = []
@@ -219,21 +271,7 @@ def _resource_spans(spans: _SpanWalk, at: int, end: int, on_resource: bytes) -> 
         else:
             return None
     resource = resource or on_resource
-    return b"".join((_head(_RESOURCE, len(resource)), resource, *parts)) if at == end else None
-
-
-def _item_template(lsn: int, wall_ns: int, *, on_log: bool) -> tuple[bytes, int]:
-    # Valid for every LSN with as many digits: the lengths in it stay true.
-    lsn_bytes = len(str(lsn))
-    moment = hlc.text(hlc.Hlc(wall_ns, 0)).encode()
-    on_lsn = _attribute_head(LSN_KEY, lsn_bytes, on_log=on_log)
-    on_hlc = _attribute_head(HLC_KEY, len(moment), on_log=on_log)
-    template = b"%b%%d%b%b%%010d" % (
-        on_lsn.replace(b"%", b"%%"),
-        on_hlc.replace(b"%", b"%%"),
-        moment[:-_LOGICAL_DIGITS],
-    )
-    return template, len(on_lsn) + lsn_bytes + len(on_hlc) + len(moment)
+    return [_head(_RESOURCE, len(resource)), resource, *parts] if at == end else None
 
 
 @lru_cache(maxsize=64)
@@ -243,6 +281,12 @@ def _attribute_head(key: str, value_bytes: int, *, on_log: bool) -> bytes:
     encoded = holder(attributes=(KeyValue(key=key, value=value),)).SerializeToString()
     # The value's own bytes come last.
     return encoded[:-value_bytes]
+
+
+def _has_own_key(payload: bytes) -> bool:
+    return platform.contains(payload, _OWN_PREFIX) and any(
+        platform.contains(payload, key) for key in _OWN_KEYS
+    )
 
 
 def _resource_stamps(header: Header, node_ref: str) -> bytes:

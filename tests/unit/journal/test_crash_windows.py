@@ -48,6 +48,7 @@ def acked_until_killed(data_dir: Path, call: str, nth: int) -> dict[int, int]:
     }
 
 
+@pytest.mark.fault(1)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "nth"),

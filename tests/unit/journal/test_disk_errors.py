@@ -47,6 +47,7 @@ def write_with_errors(data_dir: Path, call: str, fault: str) -> list[list[str]]:
     return [line.split() for line in finished.stdout.splitlines()]
 
 
+@pytest.mark.fault(7, 9)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "fault"),

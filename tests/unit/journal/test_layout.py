@@ -81,7 +81,7 @@ def test_a_missing_manifest_beside_segments_is_refused(tmp_path: Path) -> None:
     make(layout, ONE)
     with pytest.raises(StoreUnreadable, match=r"STORE\.json is missing") as caught:
         layout.read_manifest()
-    assert "backup" in caught.value.hint
+    assert "sidespan salvage" in caught.value.hint
 
 
 @pytest.mark.parametrize("stored_format", [2, 999, "1", None, 1.0])

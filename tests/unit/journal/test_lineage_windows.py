@@ -62,6 +62,7 @@ def killed(store: Path, anchors: Path, how: str, call: str, nth: int) -> bool:
     return "acked" in finished.stdout
 
 
+@pytest.mark.fault(1)
 @pytest.mark.slow
 @pytest.mark.parametrize(("call", "nth"), WINDOWS)
 @pytest.mark.parametrize("how", ["put back", "moved"])

@@ -87,6 +87,7 @@ def test_a_copy_beside_its_original_is_a_fork(store: Path) -> None:
     places(found)
 
 
+@pytest.mark.fault(22)
 def test_a_copy_that_nothing_tells_apart_is_a_fork_for_a_reader_of_both(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,22 +229,26 @@ class TestRefused:
             Life(self._store)
         assert caught.value.hint
 
+    @pytest.mark.fault(24)
     def test_a_later_store(self, store: Path) -> None:
         """A store of a later version is left to it."""
         body = json.loads((store / "STORE.json").read_bytes())
         (store / "STORE.json").write_text(json.dumps(body | {"format": 2}))
         self.refused(StoreTooNew, "format 2")
 
+    @pytest.mark.fault(19)
     def test_a_missing_manifest(self, store: Path) -> None:
         """Segments without a manifest are not overwritten."""
         (store / "STORE.json").unlink()
         self.refused(StoreUnreadable, "missing")
 
+    @pytest.mark.fault(19)
     def test_a_missing_newest_segment(self, store: Path) -> None:
         """The end of the log is gone: that is told, not papered over."""
         segment_files(store)[-1].unlink()
         self.refused(StoreUnreadable, "newest part of the log is gone")
 
+    @pytest.mark.fault(18, 20)
     @pytest.mark.parametrize(
         "damage",
         [
@@ -301,6 +305,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         Life(tmp_path / "store")
 
 
+@pytest.mark.fault(30)
 def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Whatever keeps the lock from being made, it is a fault of the configuration."""
     (tmp_path / "LOCK").mkdir()
@@ -308,6 +313,7 @@ def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Life(tmp_path)
 
 
+@pytest.mark.fault(12)
 def test_a_disk_without_room_for_the_first_segment_is_named(tmp_path: Path) -> None:
     """A new store needs room for a segment; without it nothing is half made for the next try."""
     with file_size_limit(100 * KIB), pytest.raises(ConfigError, match="no room for a segment"):

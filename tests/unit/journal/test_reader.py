@@ -245,6 +245,7 @@ class TestHoles:
         assert gap.position == position(store, last)
         assert spans(read_all(store))[0][0] == last + 1
 
+    @pytest.mark.fault(19)
     def test_a_missing_middle_segment(self, store: Path, whole: list[Record]) -> None:
         """It is a gap of exactly its range, and reading goes on behind it."""
         first, last = self.bounds(store)[1]
@@ -254,6 +255,7 @@ class TestHoles:
         gaps = [one for one in found if isinstance(one, Gap)]
         assert spans(gaps) == [(first, last, "missing")]
 
+    @pytest.mark.fault(10, 18)
     def test_a_damaged_middle_segment(self, store: Path, whole: list[Record]) -> None:
         """A file that cannot be mapped costs its own range, not the reader."""
         first, last = self.bounds(store)[1]
@@ -277,6 +279,7 @@ class TestHoles:
             next(reader.newest_first())
         reader.close()
 
+    @pytest.mark.fault(17)
     @pytest.mark.parametrize("change", [flip_payload, claim_many_items, lambda _: b""])
     def test_a_damaged_record(
         self, store: Path, whole: list[Record], change: Callable[[bytes], bytes]

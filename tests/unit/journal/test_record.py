@@ -62,6 +62,7 @@ def test_the_leaf_is_of_header_and_edges_alone(
     assert record.decode(value[: proved_bytes + CRC_BYTES]) == (header, seen, leaf, None)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("value", [VALUE, REDACTED], ids=["whole", "redacted"])
 def test_no_bit_flips_unseen(value: bytes) -> None:
     """Each single flipped bit, wherever it is, is found."""

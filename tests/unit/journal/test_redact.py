@@ -32,7 +32,7 @@ def read():
     return found.payload and len(found.payload)
 
 print(read(), flush=True)
-held = reader._open
+*_, held = (one.reader for one in reader._segments._held.values())
 sys.stdin.readline()
 ((_, value),) = held.values(at.lsn, None, 1, 1)
 print(len(value) - 168)

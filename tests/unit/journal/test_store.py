@@ -168,6 +168,7 @@ def test_no_spare_is_left_behind(tmp_path: Path) -> None:
 class TestFailedCommits:
     """A disk that refuses writes for real: nobody is acked, and nothing that was acked goes."""
 
+    @pytest.mark.fault(7)
     def test_the_next_group_goes_on_in_a_new_segment(self, tmp_path: Path) -> None:
         """After the failure the log continues at the same LSN, also for later lives."""
         with living(tmp_path) as life:
@@ -188,6 +189,7 @@ class TestFailedCommits:
             life.append(content(b"later"))
         assert payloads(tmp_path) == [b"kept", b"again", b"later"]
 
+    @pytest.mark.fault(8)
     def test_a_row_of_failures_is_fatal(self, tmp_path: Path) -> None:
         """A disk that stays broken ends the process; repaired, it holds all that was acked."""
         life = Life(tmp_path)

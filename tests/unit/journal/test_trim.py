@@ -120,6 +120,7 @@ def test_a_full_store_drops_the_oldest_by_choice_and_says_so(tmp_path: Path) -> 
     assert dropped == drops[-1]["last_lsn"]
 
 
+@pytest.mark.fault(6)
 @pytest.mark.slow
 def test_a_removed_file_that_came_back_is_removed_again(tmp_path: Path) -> None:
     """A power cut may undo an unlink: the next life keeps to its register."""

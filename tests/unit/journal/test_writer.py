@@ -250,6 +250,7 @@ class TestRolling:
         journal.write(journal.one())
         assert journal.births == [4]
 
+    @pytest.mark.fault(41)
     def test_a_wall_that_jumps_rolls_nothing(self, ended: Ended) -> None:
         """Age is measured by time since boot."""
         journal = ended(Journal(segment_age_s=60.0))
@@ -268,6 +269,7 @@ class TestRolling:
         journal.write(pending([content()], journal.clock, step=step(2)))
         assert journal.births == [3]
 
+    @pytest.mark.fault(16)
     def test_a_full_map_rolls_and_the_same_group_goes_on(self, ended: Ended) -> None:
         """Nothing of it was written, so nobody is refused and no LSN is skipped."""
         journal = ended(Journal(Segment([SegmentFull("full")])))
@@ -277,6 +279,7 @@ class TestRolling:
         assert journal.segments[1].lsns == [1, 2, 3]
         assert journal.fatal == []
 
+    @pytest.mark.fault(16)
     def test_a_group_that_fits_no_segment_is_refused_once(self, ended: Ended) -> None:
         """It is not tried in one new segment after another, and the next request is taken."""
         journal = ended(Journal(Segment([SegmentFull("full")]), Segment([SegmentFull("full")])))

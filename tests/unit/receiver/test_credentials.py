@@ -40,6 +40,7 @@ def test_a_token_file_may_hold_several(tmp_path: Path) -> None:
         access.peer(access.unseen("grpc"), f"Bearer {GOOD}1\n{GOOD}2")
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize(
     ("text", "mode", "fault"),
     [

@@ -87,6 +87,7 @@ def test_what_waits_for_its_turn_counts(tmp_path: Path, room: Budget) -> None:
     run(test())
 
 
+@pytest.mark.fault(38)
 def test_nothing_is_left_of_a_client_that_does_not_read(tmp_path: Path, room: Budget) -> None:
     """When it goes, what it sent ahead is decided and its room is free."""
 

@@ -52,6 +52,7 @@ def gate() -> HttpGate:
     return made
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize(
     "begun",
     [
@@ -79,6 +80,7 @@ def test_a_request_that_trickles_is_let_go(begun: bytes, caplog: pytest.LogCaptu
     assert "closed: the rest of its request did not come" in caplog.text
 
 
+@pytest.mark.fault(38)
 def test_a_frame_that_trickles_is_let_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The same holds on ingest.sock."""
 

@@ -93,6 +93,7 @@ def span_ids(records: Sequence[Record]) -> list[bytes]:
     ]
 
 
+@pytest.mark.fault(34)
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
@@ -137,6 +138,7 @@ def test_a_sink_that_refuses_everything_costs_a_bounded_number_of_requests(tmp_p
     run(test())
 
 
+@pytest.mark.fault(35)
 def test_a_partial_success_is_kept_and_not_sent_again(tmp_path: Path) -> None:
     """Which items were refused is not said: the records are kept, with how many."""
 
@@ -214,6 +216,7 @@ def test_a_redaction_reaches_the_dead_letters(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.fault(31)
 def test_the_age_of_what_waits_is_known(tmp_path: Path) -> None:
     """A sink that is well has none waiting; a stalled one says for how long the oldest does."""
 

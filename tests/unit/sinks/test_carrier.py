@@ -12,8 +12,9 @@ from sidespand.journal.reader import JournalReader
 from sidespand.limits import SINK_REASON_CHARACTERS_MAX, SINK_RETRY_AFTER_S_MAX
 from sidespand.model import Gap, Kind, Position, Rejected, Retry
 from sidespand.ports import Log, Sink
-from sidespand.sinks.carrier import Carrier, bounded, retry_wait_s
+from sidespand.sinks.carrier import Carrier
 from sidespand.sinks.cursor import CursorFile
+from sidespand.sinks.patience import bounded, retry_wait_s
 from tests.fakes import ListLog, ScriptedSink
 from tests.journals import LINEAGE, content, eventually, lsns, records, run, write
 from tests.otlp import encoded

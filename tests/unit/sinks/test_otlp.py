@@ -150,6 +150,7 @@ def test_an_answer_over_our_own_bounds_refuses_no_record() -> None:
     run(test())
 
 
+@pytest.mark.fault(31)
 def test_a_collector_that_is_away_is_a_retry() -> None:
     """Nobody listening, and a collector that answers too late, are waited out."""
 

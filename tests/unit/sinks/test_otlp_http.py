@@ -336,6 +336,7 @@ async def _silent(_writer: asyncio.StreamWriter) -> None:
     return
 
 
+@pytest.mark.fault(36)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "expected"),

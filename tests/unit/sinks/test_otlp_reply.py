@@ -48,6 +48,7 @@ def response(rejected_spans: int, message: str) -> bytes:
     return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -190,6 +191,7 @@ def test_a_negative_delay_is_none_at_all() -> None:
     assert otlp_reply.retry_after_s((("google.rpc.retryinfo-bin", info),)) == 0.0
 
 
+@pytest.mark.fault(36)
 @given(
     st.lists(
         st.tuples(

@@ -31,6 +31,7 @@ def runner(place: Path, log: Log, **sinks: Sink) -> Runner:
     return Runner(carriers)
 
 
+@pytest.mark.fault(31, 32)
 def test_a_stalled_and_a_failing_sink_touch_no_other(tmp_path: Path) -> None:
     """While one sink hangs and one fails for ever, the third gets every record as it comes."""
 

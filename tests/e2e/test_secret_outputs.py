@@ -1,0 +1,165 @@
+"""A configured secret is looked for in all that a daemon with every kind of sink puts out."""
+
+import asyncio
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests import doors
+from tests.collector import Collector, Failure, collecting
+from tests.daemon import Daemon, running, wait_until
+from tests.e2e.test_export_policy import BEARER, SAID, SECRET, WAIT_S, conversation, outputs
+from tests.journals import run
+from tests.nats_servers import add_stream, client_of, messages, serving
+
+pytestmark = pytest.mark.slow
+
+_FORMATS = ("spans", "decision-tracer", "agenttrace")
+
+
+def config(root: Path, collector: Collector, refusing: Collector, nats_url: str) -> str:
+    """Return a configuration with every type of sink, each given all that it may have."""
+    secret = root / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    lines = [
+        f'[sinks.lines-{name}]\ntype = "jsonl"\nformat = "{name}"\ncapture = "full"\n'
+        for name in _FORMATS
+    ]
+    return f"""
+        [secrets]
+        files = ["{secret}"]
+        [tap]
+        path = "{root / "tap.jsonl"}"
+        [sinks.traces]
+        type = "aitrace_file"
+        quiet = "0s"
+        [sinks.screen]
+        type = "console"
+        verbose = true
+        capture = "full"
+        [sinks.fleet]
+        type = "nats"
+        servers = ["{nats_url}"]
+        capture = "full"
+        [sinks.away]
+        type = "otlp"
+        endpoint = "http://{collector.address}"
+        capture = "full"
+        [sinks.refused]
+        type = "otlp"
+        endpoint = "http://{refusing.address}"
+        capture = "full"
+        {"".join(lines)}
+    """
+
+
+def api_answers(daemon: Daemon) -> Iterator[tuple[str, bytes]]:
+    """Yield what the API says to requests that have the secret where it does not belong.
+
+    Ids and parameters are left out: an answer names those that it was asked for, to whoever asked.
+    """
+    quoted = urllib.parse.quote(SECRET)
+    asked = [
+        ("GET", f"/v1/{quoted}"),
+        ("POST", "/v1/redactions"),
+        ("POST", f"/v1/{quoted}"),
+        ("DELETE", f"/{quoted}"),
+    ]
+    for method, path in asked:
+        connection = doors.http_connection(daemon.run / "api.sock")
+        body = f'{{"{SECRET}": "{SECRET}"'
+        connection.request(method, path, body=body, headers={"Host": "localhost"})
+        answer = connection.getresponse()
+        yield f"{method} {path}", answer.read() + repr(answer.getheaders()).encode()
+        connection.close()
+
+
+def command_answers(daemon: Daemon) -> Iterator[tuple[str, bytes]]:
+    """Yield what commands print that tell of sinks."""
+    for words in (
+        ("status",),
+        ("status", "--json"),
+        ("deadletter", "ls"),
+        ("deadletter", "ls", "--json"),
+        ("deadletter", "show", "refused", "--all"),
+        ("deadletter", "show", "refused", "--all", "--json"),
+        ("deadletter", "replay", "refused", "--all", "--json"),
+    ):
+        flags = ["--config", str(daemon.data.parent / "sidespan.toml"), "--data", str(daemon.data)]
+        if words[0] == "deadletter":
+            flags += ["--run", str(daemon.run)]
+        done = subprocess.run(
+            [sys.executable, "-m", "sidespand", *words, *flags],
+            capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode in (0, 1), done.stderr
+        yield " ".join(words), done.stdout + done.stderr
+
+
+def _use(root: Path, collector: Collector, text: str) -> dict[str, bytes]:
+    with running(root, doors.TCP_FLAGS, config=text) as daemon:
+        for name in doors.DOORS:
+            with doors.opened(name, daemon) as door:
+                assert door.send(conversation(name).SerializeToString()).code == door.ok
+        count = len(doors.DOORS)
+        place = daemon.data / "sinks"
+        for name in _FORMATS:
+            path = place / f"lines-{name}/spans.jsonl"
+            wait_until(
+                lambda path=path: path.exists() and len(path.read_bytes().splitlines()) >= count,
+                WAIT_S,
+                str(path),
+            )
+        receipts = place / "traces/traces"
+        wait_until(lambda: len(list(receipts.glob("*.evidence.json"))) >= count, WAIT_S, "pairs")
+        wait_until(lambda: len(collector.lsns()) >= count, WAIT_S, "the collector")
+        letters = place / "refused/dead-letters.jsonl"
+        wait_until(lambda: letters.exists() and letters.stat().st_size > 0, WAIT_S, "letters")
+        wait_until(lambda: daemon.log().count("▸") >= count, WAIT_S, "the screen")
+        found = dict(api_answers(daemon)) | dict(command_answers(daemon))
+        found |= dict(outputs(daemon, root))
+        assert daemon.terminate() == 0
+    return found | {str(path): path.read_bytes() for path in (daemon.log_path, root / "tap.jsonl")}
+
+
+def test_a_secret_is_in_nothing_that_comes_out(tmp_path: Path) -> None:
+    """Files of every sink, messages, the screen, dead letters, tap, API and commands have none."""
+
+    async def test() -> None:
+        with serving(tmp_path) as nats:
+            async with (
+                collecting() as collector,
+                collecting() as refusing,
+                client_of(nats.url) as client,
+            ):
+                await add_stream(client)
+                collector.answers.append(Failure(grpc.StatusCode.UNAVAILABLE, f"no {SECRET}"))
+                never = Failure(grpc.StatusCode.INVALID_ARGUMENT, f"never {SECRET}")
+                refusing.judge = lambda _: never
+                root = tmp_path / "node"
+                root.mkdir()
+                text = config(root, collector, refusing, nats.url)
+                found = await asyncio.to_thread(_use, root, collector, text)
+                for number, message in enumerate(await messages(client)):
+                    found[f"message {number}"] = message.data + repr(message.headers).encode()
+                found["collector"] = b"".join(
+                    request.SerializeToString() for request in collector.requests
+                )
+        assert sum(name.startswith("message ") for name in found) >= len(doors.DOORS)
+        assert [name for name, body in found.items() if SECRET.encode() in body] == []
+        assert SAID.encode() in found["collector"]
+        assert any(SAID.encode() in found[name] for name in found if name.startswith("message "))
+        # The one sink here that claims to be redacted has neither content nor a bearer token.
+        for name, body in found.items():
+            if "/traces/" in name and name.endswith(".json"):
+                assert SAID.encode() not in body
+                assert BEARER.encode() not in body
+        assert b"<redacted>" in found["deadletter show refused --all --json"]
+
+    run(test())
