@@ -142,6 +142,9 @@ SEGMENT_LOCK_BYTES: Final = 64 * KIB
 PREWRITE_FIRST_BYTES: Final = 16 * MIB
 PREWRITE_BYTES_PER_S_MIN: Final = 32 * MIB
 
+# A state row: the identity of a generation is the longest.
+ROW_BYTES_MAX: Final = CONTROL_BYTES_MAX
+
 # Sessions whose last seq is remembered; the one unused for longest goes first.
 SESSIONS_MAX: Final = 4096
 INSTANCE_ID_BYTES: Final = 16
@@ -161,6 +164,8 @@ PRODUCERS_MAX: Final = 1024
 # A reader copies one batch and lets go.
 READ_BATCH_BYTES: Final = 4 * MIB
 READ_BATCH_RECORDS: Final = 1024
+# Segments that a process keeps open to read, its threads together: each maps a file.
+OPEN_SEGMENTS_MAX: Final = 4
 
 # One delivery of a sink, its stamps included. Collectors take 4 MiB in one request by default.
 DELIVERY_BYTES_MAX: Final = 2 * MIB
@@ -260,6 +265,10 @@ SINK_FIGURES_S: Final = 1.0
 
 # How long a file that is being imported waits for a daemon that does not answer.
 IMPORT_WAIT_S: Final = 30.0
+# A file that is one document of JSON is read whole; as objects it takes ten times its size.
+IMPORT_DOCUMENT_BYTES_MAX: Final = 64 * MIB
+# Of one value in a page that is exported: what follows is in the other formats.
+EXPORT_TEXT_CHARACTERS_MAX: Final = 100_000
 
 # An id in a question: fewer digits would name too much. What an ambiguous one lists.
 ID_PREFIX_CHARACTERS_MIN: Final = 6
@@ -272,6 +281,61 @@ LIST_BYTES_MAX: Final = 128 * MIB
 # Spans of one trace that are held in memory to draw it, and services that a list names.
 TRACE_SPANS_MAX: Final = 50_000
 SUMMARY_SERVICES_MAX: Final = 16
+# The index: a commit while it catches up, and how long it gathers once it is live.
+INDEX_BATCH_ITEMS: Final = 8192
+INDEX_BATCH_S: Final = 0.25
+INDEX_COALESCE_S: Final = 0.06
+# What it looks after itself, and how long it waits when it could not write.
+INDEX_UPKEEP_S: Final = 2.0
+INDEX_RETRY_S: Final = 1.0
+# Further behind than this it says that it is being built.
+INDEX_LIVE_LAG_S: Final = 5.0
+# A text of one item beyond this is not searched; JSON beyond the second is searched as it stands.
+INDEX_TEXT_CHARACTERS_MAX: Final = 64 * KIB
+INDEX_JSON_BYTES_MAX: Final = 256 * KIB
+# Items whose texts share a table: what one redaction writes anew, and how many tables a search asks.
+INDEX_PART_ITEMS: Final = 131_072
+INDEX_PART_CHARACTERS: Final = 256 * MIB
+# In memory, while it writes: names, 150 bytes each; traces, 1 KiB each; calls of models, 300 bytes.
+INDEX_TERMS_CACHED_MAX: Final = 32_768
+INDEX_TRACES_CACHED_MAX: Final = 2048
+INDEX_SPANS_CACHED_MAX: Final = 4096
+INDEX_CALLS_MAX: Final = 16_384
+# Names and the like by which one trace is found; tool calls that one answer may ask for.
+TRACE_TERMS_MAX: Final = 4096
+TRACE_VALUES_MAX: Final = 16
+TOOL_CALLS_MAX: Final = 64
+# SQLite's page cache of the writer and of each reader, and what one waits for the other.
+INDEX_CACHE_KIB: Final = 16 * 1024
+INDEX_READ_CACHE_KIB: Final = 4 * 1024
+INDEX_BUSY_S: Final = 5.0
+# One question; candidates that it weighs one by one before it walks in order; rows of statistics.
+INDEX_QUERY_S: Final = 2.0
+# A trace of a million spans is read whole.
+INDEX_SKELETON_S: Final = 60.0
+INDEX_CANDIDATES_MAX: Final = 20_000
+INDEX_TEXT_HITS_MAX: Final = 10_000
+INDEX_KEYS_MAX: Final = 16
+INDEX_ROWS_MAX: Final = 1000
+STATS_ROWS_MAX: Final = 200
+# Traces of which a strip over time is made, the newest; edges that are drawn of one trace.
+STRIP_TRACES_MAX: Final = 50_000
+STRIP_BUCKETS_MAX: Final = 500
+SKELETON_EDGES_MAX: Final = 200_000
+# Spans, or log records, of one trace whose places are listed.
+TRACE_SPANS_INDEXED_MAX: Final = 1_000_000
+# SQL of a person: what one statement, and one value of its answer, may take.
+SQL_BYTES_MAX: Final = 64 * KIB
+SQL_VALUE_BYTES_MAX: Final = 1 * MIB
+# What is read of an id or a name among a span's attributes, and a count that is still believed.
+AI_TEXT_CHARACTERS_MAX: Final = 512
+AI_COUNT_MAX: Final = 2**53
+# Messages of one span that lie flat among its attributes.
+FLAT_MESSAGES_MAX: Final = 10_000
+# A query is typed by people, or linked to; each value may be a look-up.
+SEARCH_CHARACTERS_MAX: Final = 4096
+SEARCH_TERMS_MAX: Final = 32
+SEARCH_VALUES_MAX: Final = 64
 # One line of a terminal holds less; longer names of spans are cut.
 TEXT_CHARACTERS_MAX: Final = 200
 
@@ -284,6 +348,8 @@ RETENTION_AGE_S: Final = 7 * 86400
 RETENTION_BYTES: Final = 10 * GIB
 DISK_FREE_MIN: Final = 0.1
 UPKEEP_S: Final = 2.0
+# A clock that was set ahead, by a mistake it may be, makes nothing old for so long.
+CLOCK_STEP_BELIEVED_S: Final = 86_400.0
 # What a sender waits when the journal is full: until a sink has caught up or room was made.
 FULL_RETRY_AFTER_MS: Final = 5000
 # The open segment, the spare, and what is left to trim.
@@ -305,10 +371,62 @@ REWRITE_BATCH_BYTES: Final = 4 * MIB
 API_BODY_BYTES_MAX: Final = 1 * MIB
 API_POSITIONS_MAX: Final = 20_000
 API_CONNECTIONS_MAX: Final = 64
+# Questions that are worked on at once, and those that may wait; questions of order, which take
+# seconds and memory, one at a time.
+API_THREADS: Final = 4
+API_QUESTIONS_MAX: Final = 32
+API_ORDERS_MAX: Final = 4
+# What a question, its path and its query line may be.
+API_TARGET_BYTES_MAX: Final = 16 * KIB
+API_ROWS_MAX: Final = 500
+API_SQL_ROWS_MAX: Final = 10_000
+API_BUCKETS_MAX: Final = 500
+# Streams of changes: how many, how often they look, how much one look tells, and how long one is
+# silent before it says that it lives.
+API_STREAMS_MAX: Final = 16
+STREAM_COALESCE_S: Final = 0.1
+STREAM_ROWS_MAX: Final = 200
+STREAM_HEARTBEAT_S: Final = 10.0
+# One part of a large value that is asked for without a range.
+CONTENT_PART_BYTES_MAX: Final = 64 * MIB
+# The token of the API: 32 random bytes in base64.
+API_TOKEN_BYTES: Final = 32
 # What a command waits for: a redaction rewrites segments, each of which is copied.
 API_ANSWER_S: Final = 600.0
 # A worker that is being started is there within a second.
 API_CONNECT_S: Final = 5.0
+# A question is answered within seconds; a stream says every few seconds that it is there.
+API_QUIET_S: Final = 30.0
+# What a command reads of one answer, and of one event of a stream.
+API_ANSWER_BYTES_MAX: Final = 1 * GIB
+API_EVENT_BYTES_MAX: Final = 16 * MIB
+
+# An answer about a span: a larger value is asked for by itself; beyond the second bound every one
+# is. Records whose items are held while a trace is read, and logs of one span that are shown.
+INLINE_BYTES_MAX: Final = 4 * KIB
+ANSWER_BYTES_MAX: Final = 4 * MIB
+CONTENT_PREVIEW_CHARACTERS: Final = 512
+RECORDINGS_BYTES_MAX: Final = 16 * MIB
+ANSWER_LOGS_MAX: Final = 1000
+EXCERPT_CHARACTERS: Final = 160
+# Spans of a trace that are answered as a tree; the skeleton has any number.
+ANSWER_SPANS_MAX: Final = 5000
+# Items of the journal that a question of order over the API is asked of, about 1 KiB each, and
+# spans that are read while the last snapshot before one is looked for.
+ANSWER_EVIDENCE_ITEMS_MAX: Final = 50_000
+# One comparison of two values. What is larger, or nests deeper, is compared as one piece.
+DIFF_BYTES_MAX: Final = 8 * MIB
+DIFF_DEPTH_MAX: Final = 64
+DIFF_NODES_MAX: Final = 200_000
+# Half a second of looking for what two lists have in common; beyond it, what occurs once is enough.
+DIFF_STEPS_MAX: Final = 1_000_000
+DIFF_EDITS_MAX: Final = 512
+DIFF_TOKENS_MAX: Final = 4096
+DIFF_CHANGES_MAX: Final = 5000
+DIFF_HUNK_CHARACTERS_MAX: Final = 512 * KIB
+
+# How often a backup copies what has changed meanwhile: a segment is rolled once in seconds at most.
+BACKUP_ROUNDS_MAX: Final = 100
 
 # Commits that may fail in a row before the daemon gives up and lets its supervisor decide.
 COMMIT_FAILURES_MAX: Final = 3

@@ -6,10 +6,9 @@ receiver ─▶ Admission ─▶ Journal ─▶ ack
              └─▶ Sink
 """
 
-from asyncio import Future
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sidespand.model import (
     Admitted,
@@ -22,6 +21,10 @@ from sidespand.model import (
     Record,
     SessionStep,
 )
+
+if TYPE_CHECKING:
+    # Commands that read would load all of asyncio for a name.
+    from asyncio import Future
 
 
 class Admission(Protocol):
@@ -70,7 +73,7 @@ class Journal(Protocol):
 
     def append(
         self, admitted: Admitted, peer: Peer, step: SessionStep | None = None
-    ) -> Future[Receipt]:
+    ) -> "Future[Receipt]":
         """Make a request durable and say where it lies.
 
         Takes its place in the order at once; the future is done after the commit that holds all of
@@ -117,7 +120,7 @@ class OpenSpanTable(Protocol):
         """Return how many durable open spans an instance has."""
         ...
 
-    def abandon(self, instance_id: bytes, reason: str) -> Future[Receipt]:
+    def abandon(self, instance_id: bytes, reason: str) -> "Future[Receipt]":
         """Write ABANDONED with all open spans of an instance, and forget them in the same commit.
 
         It takes its place in the order at once: what was appended before it counts. Without open

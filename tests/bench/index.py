@@ -110,12 +110,12 @@ def _iso(at_ns: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns // 10**9))
 
 
-def ask(reader: IndexReader, spans: int) -> dict[str, tuple[float, float]]:
+def ask(reader: IndexReader, spans: int, rounds: int = _ROUNDS) -> dict[str, tuple[float, float]]:
     """Return median and 95th percentile of each question's time, in milliseconds."""
     found = {}
     for name, question in questions(reader, spans):
         taken = []
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             began = time.perf_counter()
             question()
             taken.append((time.perf_counter() - began) * 1000)
@@ -136,9 +136,10 @@ def main() -> None:
         path = directory / "index.sqlite"
         written = write(path, spans)
         print(
-            f"{spans} spans: {written.cpu_us:.1f} µs CPU a span, {1e6 / written.cpu_us:.0f}/s on one"
-            f" core, the last tenth {written.last_cpu_us:.1f} µs;"
-            f" {written.file_bytes / spans:.0f} bytes a span"
+            f"{spans} spans: {written.cpu_us:.1f} µs CPU a span,"
+            f" {1e6 / written.cpu_us:.0f}/s on one core,"
+            f" the last tenth {written.last_cpu_us:.1f} µs; {written.file_bytes / spans:.0f} bytes"
+            " a span"
         )
         reader = IndexReader(path)
         for name, (p50, p95) in ask(reader, spans).items():

@@ -67,8 +67,16 @@ def body(load: Load) -> bytes:
     return encoded
 
 
-def run(load: Load, port: int, requests: int) -> Result:
-    """Send ``requests`` requests to a port of this machine and say how it went."""
+def run(load: Load, port: int, requests: int, per_s: float | None = None) -> Result:
+    """Send requests to a port of this machine and say how it went.
+
+    Args:
+        load: What is sent.
+        port: Of 127.0.0.1.
+        requests: In all.
+        per_s: So many requests a second in all, evenly spread over time and connections; without,
+            each is sent as soon as one of those under way is answered.
+    """
     with tempfile.TemporaryDirectory() as directory:
         payload = Path(directory) / "body"
         payload.write_bytes(body(load))
@@ -77,6 +85,10 @@ def run(load: Load, port: int, requests: int) -> Result:
             "h2load", "-n", str(requests), "-c", str(load.connections), "-m", str(load.streams),
             "-d", str(payload), f"--log-file={log}",
         ]  # fmt: skip
+        if per_s is not None:
+            # Connections begin one after the other, or all of them would send at the same moment.
+            command += [f"--rps={per_s / load.connections}", "--rate=1"]
+            command.append(f"--rate-period={1000 / per_s:.0f}ms")
         if load.door == "grpc":
             command += ["-H", "content-type: application/grpc", "-H", "te: trailers"]
             command.append(f"http://127.0.0.1:{port}/{GRPC_PATH}")

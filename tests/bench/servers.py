@@ -1,4 +1,7 @@
-"""The servers under load: ours, and rotel, the Rust collector that its PyPI wheel carries."""
+"""The servers under load: ours, the stock OpenTelemetry Collector, and rotel.
+
+rotel is the Rust collector that its PyPI wheel carries.
+"""
 
 import importlib.util
 import os
@@ -7,9 +10,12 @@ import socket
 import subprocess
 import sysconfig
 import time
+import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests import otelcol
 from tests.bench import compiled
 from tests.bench import load as generator
 from tests.bench.load import Load, Result
@@ -21,6 +27,36 @@ _CONFIG = """[receivers]
 repeat_window = "0s"
 [journal]
 durability = "{}"
+"""
+
+# At most one line of the debug exporter is logged a second. A full queue lets its clients wait, as
+# ours does; by default it would refuse them.
+_OTELCOL = """extensions:
+  file_storage: {{directory: "{queue}", fsync: {fsync}}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: "127.0.0.1:{grpc}"}}
+      http: {{endpoint: "127.0.0.1:{http}"}}
+exporters:
+  debug:
+    sampling_initial: 1
+    sampling_thereafter: 0
+    sending_queue: {{block_on_overflow: true, {kept}}}
+  otlp:
+    endpoint: "127.0.0.1:{onward}"
+    tls: {{insecure: true}}
+    compression: none
+    sending_queue: {{block_on_overflow: true, queue_size: 100000, {kept}}}
+    retry_on_failure: {{initial_interval: 200ms, max_interval: 1s, max_elapsed_time: 0s}}
+service:
+  extensions: [file_storage]
+  telemetry:
+    metrics:
+      level: basic
+      readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {metrics}}}}}}}}}]
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [{exporter}]}}
 """
 
 
@@ -54,6 +90,10 @@ class Server:
     def accepted_spans(self) -> int | None:
         """Return how many spans it says it accepted; None when it does not say."""
         return None
+
+    def drained(self) -> bool:
+        """Tell whether nothing waits in it for its exporter; True when it does not say."""
+        return True
 
     def stop(self) -> None:
         """End it."""
@@ -102,6 +142,48 @@ class Ours(Server):
     def stop(self) -> None:
         """Stop it cleanly."""
         self.daemon.terminate()
+
+
+class Otelcol(Server):
+    """The stock collector with a sending queue, which is where its acknowledgement comes from.
+
+    Args:
+        root: A directory of its own; what was queued there by an earlier one is delivered first.
+        storage: Of its queue: ``memory``, ``file_storage`` or ``file_storage + fsync``.
+        onward: The port of 127.0.0.1 that it exports to over OTLP/gRPC; without, its debug exporter
+            counts what comes out of the queue and drops it.
+    """
+
+    def __init__(self, root: Path, storage: str, onward: int | None = None) -> None:
+        (root / "queue").mkdir(parents=True, exist_ok=True)
+        grpc_port, http_port, self._metrics_port = free_ports(3)
+        kept = "" if storage == "memory" else "storage: file_storage"
+        config = _OTELCOL.format(
+            queue=root / "queue", fsync=str(storage.endswith("fsync")).lower(), kept=kept,
+            grpc=grpc_port, http=http_port, metrics=self._metrics_port, onward=onward or 0,
+            exporter="otlp" if onward else "debug",
+        )  # fmt: skip
+        self._ending = ExitStack()
+        process = self._ending.enter_context(otelcol.collecting(config, root))
+        super().__init__(f"otelcol, {storage}", grpc_port, http_port, process.pid)
+
+    def _total(self, name: str) -> int:
+        address = f"http://127.0.0.1:{self._metrics_port}/metrics"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            text = answer.read().decode()
+        return int(sum(float(one) for one in re.findall(rf"^{name}{{.*}} (\S+)$", text, re.M)))
+
+    def accepted_spans(self) -> int:
+        """Return the sum of ``otelcol_receiver_accepted_spans_total``."""
+        return self._total("otelcol_receiver_accepted_spans_total")
+
+    def drained(self) -> bool:
+        """Tell whether nothing waits in it for its exporter."""
+        return self._total("otelcol_exporter_queue_size") == 0
+
+    def stop(self) -> None:
+        """End it without a word."""
+        self._ending.close()
 
 
 class Rotel(Server):

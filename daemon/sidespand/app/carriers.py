@@ -19,6 +19,8 @@ from sidespand.sinks.policy import Policy, load_salt
 from sidespand.sinks.registry import Plan
 from sidespand.sinks.tap import Tap
 
+_CAPTURE_FILE_NAME = "capture"
+
 
 class Carriers:
     """Makes carriers for one store.
@@ -47,6 +49,7 @@ class Carriers:
         """
         place = self.places / plan.name
         sink = registry.build(plan, place, functools.cache(self._reader.generation))
+        _tell_capture(place, plan)
         return Carrier(
             plan.name,
             sink,
@@ -75,6 +78,14 @@ def left_behind(places: Path, names: AbstractSet[str]) -> Iterator[DeadLetters]:
     for file in sorted(places.glob(f"*/{FILE_NAME}")):
         if file.parent.name not in names:
             yield DeadLetters(file.parent)
+
+
+def _tell_capture(place: Path, plan: Plan) -> None:
+    # For `sidespan status`, which judges by what runs and not by what a file says now.
+    try:
+        (place / _CAPTURE_FILE_NAME).write_text(plan.capture, encoding="ascii")
+    except OSError as error:
+        raise ConfigError(f"sinks.{plan.name}: cannot write {place}: {error.strerror}") from error
 
 
 def _made(directory: Path) -> Path:

@@ -7,6 +7,7 @@
     worker ──▶ recorder    ready true                              sinks are running
                            cursors {name: [ordinal, lineage, lsn]} what is delivered, durably
                            sinks {name: [figures]}                 for metrics
+                           index [figures]                         the same
                            ask [id, verb, body]                    what the recorder alone may do
 
 A message is a msgpack map of some of these. A newer fact replaces one that was not sent yet, so a
@@ -72,6 +73,25 @@ class SinkFigures:
     withheld_items: int = 0
     changed_values: int = 0
     tap_missed_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFigures:
+    """How the worker's index is.
+
+    Args:
+        indexed_items: Items that were written since the worker started.
+        lag_items: LSNs between it and the newest durable one.
+        lag_ms: For how long the oldest of them has been durable.
+        file_bytes: What it takes on disk.
+        rebuilds: Times it was begun anew since the worker started.
+    """
+
+    indexed_items: int
+    lag_items: int
+    lag_ms: int
+    file_bytes: int
+    rebuilds: int
 
 
 class _End(asyncio.Protocol):
@@ -166,6 +186,7 @@ class RecorderEnd(_End):
         cursors: Called with the durable cursor of each sink that has one.
         figures: Called with the figures of each sink.
         closed: Called once when the worker is gone, or what it sent cannot be read.
+        indexed: Called with the figures of the index; by default nobody looks.
         asked: Answers the worker's questions; by default none.
     """
 
@@ -176,9 +197,11 @@ class RecorderEnd(_End):
         cursors: Callable[[Mapping[str, Position]], None],
         figures: Callable[[Mapping[str, SinkFigures]], None],
         closed: Callable[[], None],
+        indexed: Callable[[IndexFigures], None] = lambda _: None,
         asked: Asked | None = None,
     ) -> None:
         super().__init__(closed)
+        self._indexed = indexed
         self._asked = asked or _answer_nothing
         self._answering: set[asyncio.Task[None]] = set()
         self._ready = ready
@@ -204,6 +227,8 @@ class RecorderEnd(_End):
             self._cursors({name: _position(one) for name, one in value.items()})
         elif key == "sinks":
             self._figures({name: SinkFigures(*map(int, one)) for name, one in value.items()})
+        elif key == "index":
+            self._indexed(IndexFigures(*map(int, value)))
         elif key == "ask":
             number, verb, body = value
             if len(self._answering) >= CHANNEL_ASKS_MAX:
@@ -299,6 +324,10 @@ class WorkerEnd(_End):
     def report_figures(self, figures: Mapping[str, SinkFigures]) -> None:
         """Tell the figures of every sink."""
         self._put("sinks", {name: astuple(one) for name, one in figures.items()})
+
+    def report_index(self, figures: IndexFigures) -> None:
+        """Tell the figures of the index."""
+        self._put("index", astuple(figures))
 
     def _received(self, key: str, value: Any) -> None:
         if key == "position":

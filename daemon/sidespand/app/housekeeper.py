@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from sidespand import redaction
+from sidespand.app import trimming
 from sidespand.app.channel import Body
 from sidespand.clock import Clock
 from sidespand.config import Config
@@ -61,12 +62,13 @@ class Housekeeper:
         """Do what the worker may not.
 
         Args:
-            verb: ``redact``, or ``require``.
-            body: As ``redaction`` has it; or ``sinks``, the names of those that are required from
-                now on, and ``names``, those of all.
+            verb: ``redact``, ``trim`` or ``require``.
+            body: As ``redaction`` or ``trimming`` has it; or ``sinks``, the names of those that are
+                required from now on, and ``names``, those of all.
 
         Returns:
-            The position of the REDACT record: ``ordinal``, ``lineage``, ``lsn``; or nothing.
+            The position of the REDACT record: ``ordinal``, ``lineage``, ``lsn``; what was trimmed;
+            or nothing.
 
         Raises:
             InvalidRequest: It is no such question. Not retryable.
@@ -75,6 +77,10 @@ class Housekeeper:
         if verb == "require":
             self._upkeep.require(frozenset(str(name) for name in body["sinks"]))
             return {}
+        if verb == "trim":
+            order, dry_run = trimming.parse_body(body)
+            decision = await self._upkeep.obey(order, self._cursors, dry_run=dry_run)
+            return trimming.answer(decision, dry_run=dry_run)
         if verb != "redact":
             raise InvalidRequest(f"this recorder does not know how to {verb}")
         try:

@@ -38,5 +38,6 @@ def open_journal(
         accept_move,
         config.anchor_dirs,
         tuple(map(str, config.exposed)),
+        config.capture,
     )
     return JournalStore(config.data_dir, options, identity, clock, committed=committed, fatal=fatal)

@@ -21,6 +21,7 @@ from sidespand.app.intake import make_intake
 from sidespand.app.notify import notify
 from sidespand.app.opening import node_identity, open_journal
 from sidespand.app.supervisor import WorkerSupervisor
+from sidespand.app.watchdog import Watchdog, period_s
 from sidespand.clock import Clock, SystemClock
 from sidespand.config import Config
 from sidespand.errors import ConfigError
@@ -103,6 +104,8 @@ class Recorder:
             open_spans=self._journal,
             ready=lambda: self._ready and self._journal.accepts,
         )
+        period = period_s(os.environ)
+        self._watchdog = Watchdog(self._journal.pulse, period) if period is not None else None
         self._export_facts()
 
     async def start(self) -> None:
@@ -143,6 +146,8 @@ class Recorder:
         if not self._config.sync:
             _log.warning("journal.durability is none: an acknowledgement promises NOTHING")
         notify(f"READY=1\nSTATUS=recording in generation {head.boot_generation}")
+        if self._watchdog is not None:
+            self._watchdog.start()
 
     def reload(self) -> None:
         """Have the worker take up another configuration of its sinks; all else stays as it is."""
@@ -153,6 +158,9 @@ class Recorder:
         """Answer what was accepted, have the worker save its cursors, close the store."""
         notify("STOPPING=1")
         self._ready = False
+        # From here on TimeoutStopSec counts.
+        if self._watchdog is not None:
+            await self._watchdog.close()
         try:
             await self._doors.close()
             # While the worker may still read it, so that sinks end where the log does ...

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sidespand import redaction
+from sidespand.app import trimming, trimming_alone
 from sidespand.app.carriers import left_behind
 from sidespand.app.channel import WorkerEnd
 from sidespand.app.dead_letters import parse_keys, replay_beside
 from sidespand.errors import InvalidRequest, NotFound
+from sidespand.index.indexer import Indexer
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.retention import has_passed
 from sidespand.limits import REDACTION_RECORDS_MAX, REDACTION_TRACES_MAX
@@ -34,6 +36,7 @@ class NodeAdmin:
         carriers: Of its sinks; it looks each time.
         channel: To the recorder.
         places: The directory of the sinks' directories.
+        index: None where there is none.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class NodeAdmin:
         carriers: Sequence[Carrier],
         channel: WorkerEnd,
         places: Path,
+        index: Indexer | None = None,
     ) -> None:
+        self._index = index
         self._reader = reader
         self._places = places
         self._carriers = carriers
@@ -72,6 +77,12 @@ class NodeAdmin:
             except OSError:
                 # It reads of it in the log, and tries until it is done.
                 pending.append(carrier.name)
+        if self._index is not None:
+            try:
+                await self._index.erase(gone)
+                erased.append("index")
+            except OSError:
+                pending.append("index")
         names = {carrier.name for carrier in self._carriers}
         for letters in left_behind(self._places, names):
             await asyncio.to_thread(letters.erase, gone)
@@ -81,6 +92,19 @@ class NodeAdmin:
             if not carrier.keeps_files
         }
         return answer(found, told, erased=erased, copies=copies, pending=pending)
+
+    async def reindex(self) -> dict[str, Any]:
+        """Have the index begun anew; it is built from the journal meanwhile.
+
+        Raises:
+            NotFound: There is none. Not retryable.
+        """
+        if self._index is None:
+            raise NotFound(
+                "this daemon keeps no index", hint="set index.enabled = true and start it again"
+            )
+        self._index.begin_anew()
+        return {"items": self._index.lag().items}
 
     async def replay(self, sink: str, letters: Any) -> dict[str, Any]:
         """Deliver dead letters of a sink once more; ``app.dead_letters.replay`` has the answer.
@@ -94,6 +118,16 @@ class NodeAdmin:
             InvalidRequest: ``letters`` are none.
         """
         return await replay_beside(self._carriers, sink, parse_keys(letters))
+
+    async def trim(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the oldest segments removed; ``app.trimming_alone`` has the body.
+
+        Raises:
+            InvalidRequest: ``body`` is no such order.
+            SidespanError: As the recorder says.
+        """
+        order, dry_run = trimming_alone.parse_request(self._reader, body)
+        return dict(await self._channel.ask("trim", trimming.body(order, dry_run=dry_run)))
 
     async def _ask(self, actor: str, reason: str, targets: Sequence[Target]) -> Position:
         said = await self._channel.ask("redact", redaction.body(actor, reason, targets))

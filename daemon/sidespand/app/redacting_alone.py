@@ -9,6 +9,7 @@ from sidespand.app.opening import node_identity, open_journal
 from sidespand.app.redacting import Found, answer, count_passed, find, redact_in_parts
 from sidespand.clock import SystemClock
 from sidespand.config import Config
+from sidespand.index import files
 from sidespand.journal.layout import Layout
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.upkeep import Upkeep
@@ -88,4 +89,6 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
             await tap.erase(gone)
         finally:
             await tap.close()
+    # It is built anew by the next daemon, from what the journal still has.
+    files.remove(files.index_path(config.data_dir))
     return answer(found, told, erased=erased, copies=copies, pending=[])

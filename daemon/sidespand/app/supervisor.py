@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from sidespand.app.channel import Asked, RecorderEnd, SinkFigures
+from sidespand.app.channel import Asked, IndexFigures, RecorderEnd, SinkFigures
 from sidespand.backoff import delay_s
 from sidespand.limits import STOP_WORKER_S, WORKER_STEADY_S
 from sidespand.model import Position
@@ -124,6 +124,7 @@ class WorkerSupervisor:
             cursors=self._cursors,
             figures=self._on_figures,
             closed=self._on_closed,
+            indexed=self._on_index,
             asked=self._asked,
         )
         ours.setblocking(False)
@@ -149,6 +150,14 @@ class WorkerSupervisor:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+    def _on_index(self, figures: IndexFigures) -> None:
+        telemetry = self._telemetry
+        telemetry.index_items.set(figures.indexed_items)
+        telemetry.index_lag_items.set(figures.lag_items)
+        telemetry.index_lag.set(figures.lag_ms / 1000)
+        telemetry.index_bytes.set(figures.file_bytes)
+        telemetry.index_rebuilds.set(figures.rebuilds)
 
     def _on_figures(self, figures: Mapping[str, SinkFigures]) -> None:
         telemetry = self._telemetry

@@ -18,31 +18,30 @@ from pathlib import Path
 import uvloop
 
 from sidespand import logs, scrubbing
+from sidespand.ai import normaliser
+from sidespand.answers.stock import Stock
+from sidespand.app import indexing
 from sidespand.app.carriers import Carriers
-from sidespand.app.channel import SinkFigures, WorkerEnd
+from sidespand.app.channel import IndexFigures, SinkFigures, WorkerEnd
 from sidespand.app.redacting import NodeAdmin
 from sidespand.app.reloading import Reloader
+from sidespand.app.web_doors import WebDoors
 from sidespand.config import Config, load
-from sidespand.errors import ConfigError, SidespanError
+from sidespand.errors import SidespanError
 from sidespand.journal.reader import JournalReader
 from sidespand.limits import SINK_FIGURES_S
 from sidespand.lock import FileLock
 from sidespand.model import Position
-from sidespand.receiver.listener import Ownership, UnixPath
 from sidespand.scrubbing import Secrets
 from sidespand.sinks import registry
 from sidespand.sinks.carrier import Carrier
 from sidespand.sinks.registry import Plan
 from sidespand.sinks.runner import Runner
 from sidespand.sinks.tap import Tap
-from sidespand.web.app import make_app
-from sidespand.web.server import ApiServer
 
 _log = logging.getLogger(__name__)
 _EXIT_OK = 0
 _EXIT_ERROR = 2
-# The names by which the API may be called.
-_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Worker:
@@ -71,25 +70,38 @@ class Worker:
         self._runner = Runner([self._carriers.make(plan) for plan in plans])
         self._reloader = Reloader(read, plans, self._carriers, self._runner)
         self._reloading: asyncio.Task[None] | None = None
+        self._indexer, index = None, None
+        if config.index_enabled:
+            self._indexer, index = indexing.begin_index(config, self._reader, secrets)
+        self._index = index
         self._channel = WorkerEnd(
-            advanced=self._runner.advance,
+            advanced=self._advance,
             stopped=self._end,
             closed=lambda: self._end(0.0),
             reloading=self._reload,
         )
-        admin = NodeAdmin(self._reader, self._runner.carriers, self._channel, self._carriers.places)
-        # Whoever may connect may redact: its owner alone.
-        self._api_path = UnixPath(config.runtime_dir / "api.sock", Ownership(mode=0o600))
-        self._api = ApiServer(make_app(admin, _HOSTS), self._listeners())
+        admin = NodeAdmin(
+            self._reader,
+            self._runner.carriers,
+            self._channel,
+            self._carriers.places,
+            self._indexer,
+        )
+        normalise = normaliser(config.index_attributes)
+        stock = Stock(self._reader, normalise, index, secrets=secrets)
+        self._doors = WebDoors(config, stock, admin)
         self._ended = asyncio.Event()
         self._grace_s = 0.0
         self._told: tuple[Mapping[str, Position], Mapping[str, SinkFigures]] = ({}, {})
+        self._index_told: IndexFigures | None = None
 
     async def run(self, sock: socket.socket) -> None:
         """Deliver until the recorder says stop, or is gone; every cursor is saved then."""
         await self._channel.open(sock)
         self._runner.start()
-        self._api.start()
+        if self._indexer is not None:
+            self._indexer.start()
+        self._doors.start()
         self._channel.ready()
         names = [f"{plan.name} ({plan.capture})" for plan in self._plans]
         _log.info("delivering to %s", ", ".join(names) or "no sink: none is configured")
@@ -98,24 +110,24 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SINK_FIGURES_S):
                     await self._ended.wait()
-        self._api_path.discard()
         if self._reloading is not None:
             await self._reloading
-        await self._api.close()
+        await self._doors.close()
         await self._runner.stop(self._grace_s)
         await self._carriers.close()
+        if self._indexer is not None:
+            await asyncio.to_thread(self._indexer.stop)
+        if self._index is not None:
+            self._index.close()
         self._report()
         self._channel.close()
         self._reader.close()
         _log.info("stopped")
 
-    def _listeners(self) -> list[socket.socket]:
-        try:
-            return [self._api_path.listen()]
-        except (OSError, ConfigError) as error:
-            # Delivering matters more.
-            _log.error("the API is off: %s: %s", self._api_path.public, error)
-            return []
+    def _advance(self, newest: Position) -> None:
+        self._runner.advance(newest)
+        if self._indexer is not None:
+            self._indexer.advance(newest)
 
     def _end(self, grace_s: float) -> None:
         if not self._ended.is_set():
@@ -148,6 +160,11 @@ class Worker:
         if figures != self._told[1]:
             self._channel.report_figures(figures)
         self._told = (cursors, figures)
+        if self._indexer is not None:
+            index = indexing.figures(self._indexer)
+            if index != self._index_told:
+                self._channel.report_index(index)
+            self._index_told = index
 
 
 async def run_worker(
@@ -190,12 +207,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--data")
     parser.add_argument("--run")
+    parser.add_argument("--web")
     args = parser.parse_args(argv)
     # A supervisor signals the whole group; the recorder decides, and its end is the channel's.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     logs.configure("info")
-    given = {"data_dir": args.data, "runtime_dir": args.run}
+    given = {"data_dir": args.data, "runtime_dir": args.run, "web.listen": args.web}
     flags = {path: flag for path, flag in given.items() if flag is not None}
     read = functools.partial(load, args.config, flags)
     try:
@@ -205,6 +223,10 @@ def main(argv: Sequence[str]) -> int:
         return uvloop.run(run_worker(config, args.channel_fd, secrets, read))
     except SidespanError as error:
         _log.error("%s%s", error, f" ({error.hint})" if error.hint else "")
+        return _EXIT_ERROR
+    except OSError as error:
+        # A disk that fails is the recorder's to judge; it starts another worker until it gives up.
+        _log.error("%s", error)
         return _EXIT_ERROR
 
 

@@ -1,5 +1,6 @@
 """Every configuration key: its place in the file, how it is read, its default, its meaning."""
 
+import grp
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sidespand.config import values
+from sidespand.config.attributes import attribute_keys
 from sidespand.errors import ConfigError
 from sidespand.limits import (
     DISK_FREE_MIN,
@@ -26,6 +28,7 @@ from sidespand.limits import (
 )
 
 Environment = Mapping[str, str]
+READERS_GROUP = "sidespan-read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,14 @@ def _door(address: str) -> Callable[[Environment], Any]:
         return values.listen_address("off" if environment.get("STATE_DIRECTORY") else address)
 
     return default
+
+
+def _readers_gid(_environment: Environment) -> int | None:
+    try:
+        gid = grp.getgrnam(READERS_GROUP).gr_gid
+    except KeyError:
+        return None
+    return gid if gid in os.getgroups() else None
 
 
 def _message_bytes(value: Any) -> int:
@@ -240,6 +251,32 @@ KEYS: tuple[Key, ...] = (
     Key("evidence.node_key_file", "node_key_file", values.absolute_path, lambda _: None,
         '[evidence]\nnode_key_file = "/var/lib/sidespan/node.key"',
         "The node's key, which `sidespan keys init` makes; by default node.key in data_dir."),
+    Key("web.listen", "web_listen", values.listen_address, _door("127.0.0.1:4320"),
+        '[web]\nlisten = "127.0.0.1:4320"',
+        'The web page and its API on TCP, or "off", as under systemd. It asks for the token in '
+        "api.token."),
+    Key("web.allowed_origins", "web_allowed_origins", values.origins, lambda _: (),
+        'allowed_origins = ["https://traces.example"]',
+        "Other pages that may ask the API, by their origins; they need the token, too."),
+    Key("web.insecure_listen", "web_insecure_listen", values.boolean, lambda _: False,
+        "insecure_listen = false",
+        "Listen beyond loopback without TLS: whoever sees the traffic sees token and spans."),
+    Key("web.socket_group", "web_socket_gid", values.group_id, _readers_gid,
+        'socket_group = "sidespan-read"',
+        "The group that may ask on api.sock what was recorded, but change nothing; sidespan-read by "
+        "default, where the daemon is in it, and else nobody but the daemon's own user."),
+    Key("index.enabled", "index_enabled", values.boolean, lambda _: True,
+        "[index]\nenabled = true",
+        "Keep the index that searches and the web page ask; it can be built anew at any time."),
+    Key("index.retention", "index_retention_s", values.duration_or_off, lambda _: None,
+        'retention = "off"',
+        'Older records leave the index; "off": with the journal, as all that is trimmed there.'),
+    Key("index.retention_bytes", "index_retention_bytes", values.size_bytes,
+        lambda _: RETENTION_BYTES, 'retention_bytes = "10GiB"',
+        "What the index may occupy; its oldest part gives way."),
+    Key("index.attributes", "index_attributes", attribute_keys, lambda _: {},
+        'attributes = { conversation = ["acme.chat_id"], user = ["acme.user"] }',
+        "Attributes of your own that say what the conventions say, by the field of a search."),
     Key("secrets.files", "secret_files", values.absolute_paths, lambda _: (),
         '[secrets]\nfiles = ["/etc/sidespan/secrets/provider"]',
         "Files of secrets, one a line, that others may not read: what stands in them is taken out "

@@ -49,7 +49,8 @@ def load(
     tree = _read(source) if source is not None else {}
     sinks = _sinks(tree.pop("sinks", {}), faults)
     tenants = read_tenants(_tenant_tables(tree), faults)
-    given = _flatten(tree)
+    house = _index_attributes(tree)
+    given = _flatten(tree) | house
     _reject_unknown(given, faults)
     fields = _fields(given, flags or {}, variables, faults)
     if "runtime_dir" in fields:
@@ -131,6 +132,14 @@ def _tenant_tables(tree: dict[str, Any]) -> Any:
     return receivers.pop("tenants", {}) if isinstance(receivers, dict) else {}
 
 
+def _index_attributes(tree: dict[str, Any]) -> dict[str, Any]:
+    # Its names are fields of a search: the table is one value.
+    index = tree.get("index")
+    if not isinstance(index, dict) or "attributes" not in index:
+        return {}
+    return {"index.attributes": index.pop("attributes")}
+
+
 def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
     found: list[SinkConfig] = []
     if not isinstance(tables, dict):
@@ -144,7 +153,10 @@ def _sinks(tables: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
         if not _SINK_NAME.fullmatch(name):
             faults.append(f"{path}: a sink's name is 1 to 64 of a-z, 0-9, - and _")
         elif not isinstance(table, dict) or not isinstance(table.get("type"), str):
-            faults.append(f'{path}.type: missing; set it to "jsonl" or "otlp"')
+            faults.append(
+                f'{path}.type: missing; set it to "otlp", "nats", "jsonl", "aitrace_file", '
+                '"console" or the name of a type of your own'
+            )
         else:
             found.append(_sink(name, table, faults))
     return tuple(found)

@@ -115,6 +115,14 @@ class Config:
     anchor_dir_durable: Path | None
     allow_remote: bool
     node_key_file: Path | None
+    web_listen: Address | None
+    web_allowed_origins: tuple[str, ...]
+    web_insecure_listen: bool
+    web_socket_gid: int | None
+    index_enabled: bool
+    index_retention_s: float | None
+    index_retention_bytes: int
+    index_attributes: Mapping[str, tuple[str, ...]]
     secret_files: tuple[Path, ...]
     tap_path: Path | None
     log_level: str
@@ -138,6 +146,16 @@ class Config:
             return ()
         addresses = (self.otlp_grpc, self.otlp_http)
         return tuple(one for one in addresses if one is not None and not one.is_loopback)
+
+    @property
+    def api_token_path(self) -> Path:
+        """Where the token of the API is, which the worker makes."""
+        return self.data_dir / "api.token"
+
+    @property
+    def web_address_path(self) -> Path:
+        """Where the worker writes at which address the web page is, as long as it runs."""
+        return self.data_dir / "web.address"
 
     @property
     def anchor_dirs(self) -> tuple[Path, ...]:

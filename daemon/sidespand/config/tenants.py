@@ -54,6 +54,12 @@ def exposure_faults(fields: Mapping[str, Any], tenants: tuple[TenantConfig, ...]
                 f"receivers.tenants.{tenant.name}.certificates: "
                 "needs receivers.tls.client_ca_file, which says whose signature counts"
             )
+    page = fields.get("web_listen")
+    if page is not None and not page.is_loopback and not fields.get("web_insecure_listen"):
+        yield (
+            "web.listen: other addresses than loopback need web.insecure_listen = true, which shows"
+            f" token and spans to whoever sees the traffic, got {page}"
+        )
     closed = certificate is not None and authenticates(authority, tenants)
     for name in ("otlp_grpc", "otlp_http"):
         address = fields.get(name)

@@ -25,6 +25,7 @@ _MODE = re.compile(r"0?[0-7]{3}")
 _OWNER_MAY_WRITE = 0o600
 # uid_t is 32 bits, of which the last value means none.
 _ID_MAX = 2**32 - 2
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
@@ -44,6 +45,14 @@ def duration_s(value: Any) -> float:
     if match is None:
         raise ValueError('expected a duration such as "500ms", "90s" or "1h"')
     return float(match[1]) * _DURATION_UNITS[match[2]]
+
+
+def duration_or_off(value: Any) -> float | None:
+    """Return seconds, as ``duration_s``; None for ``"off"``."""
+    try:
+        return None if value == "off" else duration_s(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "off"') from None
 
 
 def count(value: Any) -> int:
@@ -132,6 +141,16 @@ def host_names(value: Any) -> tuple[str, ...]:
     ):
         raise ValueError('expected host names without ports, such as ["traces.example"]')
     return tuple(name.strip().lower() for name in names)
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Return web origins as browsers write them: a list, or text with commas between."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and _ORIGIN.fullmatch(name.strip()) for name in names
+    ):
+        raise ValueError('expected origins such as ["https://traces.example:8443"]')
+    return tuple(name.strip() for name in names)
 
 
 def node_ref(value: Any) -> str:

@@ -171,14 +171,15 @@ def attributes_document(attributes: Mapping[str, Value]) -> Document:
     Bytes become base64, and what JSON has no number for a string: integers past 2**53, NaN and the
     infinities, as in the JSON of protobuf.
     """
-    return {key: _value(value) for key, value in attributes.items()}
+    return {key: json_value(value) for key, value in attributes.items()}
 
 
-def _value(value: Value) -> Any:
+def json_value(value: Value) -> Any:
+    """Return one value in JSON's own types, as ``attributes_document`` has it."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, list):
-        return [_value(element) for element in value]
+        return [json_value(element) for element in value]
     if isinstance(value, dict):
         return attributes_document(value)
     if isinstance(value, float) and not math.isfinite(value):

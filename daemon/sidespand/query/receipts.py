@@ -89,8 +89,8 @@ def receipt_document(
         "clock": clock_document(record),
         "durability": generation.get("durability", "unknown"),
         "token": token_of(record),
-        "record": _record(place),
-        "edges": [_edge(edge) for edge in record.edges if edge.item_index == place.item_index],
+        "record": record_document(place),
+        "edges": edges_document(place),
         "producer": _producer(record, producer),
         "payload": "redacted" if record.payload is None else "stored",
         **coverage_document(record, coverage),
@@ -193,7 +193,8 @@ def session_body(found: Sequence[Record | Gap]) -> ControlBody | None:
     return None
 
 
-def _record(place: Place) -> Document:
+def record_document(place: Place) -> Document:
+    """Return the facts of the record that holds an item."""
     header = place.record.header
     return {
         "record_index": str(header.record_index),
@@ -210,6 +211,11 @@ def _record(place: Place) -> Document:
         "payload_bytes": header.payload_bytes,
         "payload_commitment": header.payload_commitment.hex(),
     }
+
+
+def edges_document(place: Place) -> list[Document]:
+    """Return the tokens that were seen in an item."""
+    return [_edge(edge) for edge in place.record.edges if edge.item_index == place.item_index]
 
 
 def _edge(edge: Edge) -> Document:

@@ -215,17 +215,17 @@ def decode(item: Item) -> Span:
         end_ns=span.end_time_unix_nano,
         status=item.status,
         status_message=span.status.message,
-        attributes=_attributes(span.attributes),
+        attributes=attributes_of(span.attributes),
         events=tuple(
-            Event(event.time_unix_nano, event.name, _attributes(event.attributes))
+            Event(event.time_unix_nano, event.name, attributes_of(event.attributes))
             for event in span.events
         ),
         links=tuple(
-            Link(link.trace_id, link.span_id, link.trace_state, _attributes(link.attributes))
+            Link(link.trace_id, link.span_id, link.trace_state, attributes_of(link.attributes))
             for link in span.links
         ),
         trace_state=span.trace_state,
-        resource=_attributes(item.resource.attributes),
+        resource=attributes_of(item.resource.attributes),
         scope=item.scope.name,
         stamp=item.stamp,
     )
@@ -236,17 +236,19 @@ def kind_name(number: int) -> str:
     return _named(_KINDS, number)
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def attributes_of(pairs: Iterable[KeyValue]) -> dict[str, Value]:
+    """Return OTLP attributes as a mapping; of several values under one key the last."""
+    return {pair.key: value_of(pair.value) for pair in pairs}
 
 
-def _value(value: AnyValue) -> Value:
+def value_of(value: AnyValue) -> Value:
+    """Return an OTLP value as Python has it."""
     # Nesting is bounded by the parser, which refuses more than 100 messages in one another.
     field = value.WhichOneof("value")
     if field == "array_value":
-        return [_value(element) for element in value.array_value.values]
+        return [value_of(element) for element in value.array_value.values]
     if field == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return attributes_of(value.kvlist_value.values)
     if field is None or field == "string_value_strindex":
         # An index into a table of strings that only profiles carry.
         return None

@@ -1,121 +1,129 @@
-"""The routes of the API.
+"""The API of one door: the table of its endpoints, served.
 
-    GET  /healthz     200 while the worker runs
-    POST /v1/redact   take the content of records out of the node
-    POST /v1/dead-letters/replay   deliver again what a sink refused
-
-Who may ask is decided before: on ``api.sock`` by its mode, which is its owner's alone.
+Who may ask is decided before, by the guard: on ``api.sock`` by the socket's mode, on TCP by the
+token. What changes the store is on ``api.sock`` alone, and where a group may ask there, for the
+daemon's own user and root.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Protocol
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sidespand.errors import InvalidRequest, SidespanError
-from sidespand.limits import API_POSITIONS_MAX, REDACT_TEXT_CHARACTERS_MAX
-from sidespand.web.answers import not_routed, refusal
+from sidespand.answers.stock import Stock
+from sidespand.errors import PermissionRefused, SidespanError
+from sidespand.limits import API_ORDERS_MAX, API_QUESTIONS_MAX, API_THREADS
+from sidespand.web import evidence, openapi, pages, spans, state, stream, sums, traces, writing
+from sidespand.web.access import Door
+from sidespand.web.encoding import encoded
+from sidespand.web.evidence import Checker
 from sidespand.web.guard import Guard
+from sidespand.web.pool import Pool
+from sidespand.web.refusals import not_routed, refusal
+from sidespand.web.server import PEER_UID
+from sidespand.web.stream import Feed
+from sidespand.web.table import Endpoint, read_parameters
+from sidespand.web.writing import Admin
 
-_Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Admin(Protocol):
-    """What the API may have done to the store."""
-
-    @property
-    def store_id(self) -> str:
-        """Which store that is."""
-        ...
-
-    async def redact(self, positions: list[str], actor: str, reason: str) -> dict[str, Any]:
-        """Redact the records at ``positions``; return what became of it, as JSON holds it.
-
-        Raises:
-            SidespanError: As the recorder or the reader of the store says.
-        """
-        ...
-
-    async def replay(self, sink: str, letters: Any) -> dict[str, Any]:
-        """Deliver dead letters of a sink once more; return what became of it, as JSON holds it.
-
-        Raises:
-            SidespanError: There is no such sink, or ``letters`` do not name any.
-        """
-        ...
+_log = logging.getLogger(__name__)
+_OPENAPI = "/v1/openapi.json"
 
 
-def make_app(admin: Admin, hosts: Collection[str]) -> ASGIApp:
-    """Return the API.
+class Api:
+    """What the doors of one worker share; must be made on its event loop.
 
     Args:
-        admin: Does what is asked.
-        hosts: Names, without port, by which it may be called.
+        stock: What answers are made of.
+        admin: Does what changes the store.
+        checker: Checks the store.
+        web: Returns where the page is; None where it is off.
     """
 
-    async def healthz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def replay(request: Request) -> Response:
-        body = await _json(request)
-        _require_store(body, admin)
-        return JSONResponse(await admin.replay(_text(body, "sink"), body.get("letters")))
-
-    async def redact(request: Request) -> Response:
-        body = await _json(request)
-        _require_store(body, admin)
-        positions = body.get("positions")
-        if not isinstance(positions, list) or not 1 <= len(positions) <= API_POSITIONS_MAX:
-            raise InvalidRequest(f"positions: expected 1 to {API_POSITIONS_MAX}")
-        if not all(isinstance(one, str) for one in positions):
-            raise InvalidRequest("positions: expected text such as lineage:lsn")
-        actor, reason = _text(body, "actor"), _text(body, "reason")
-        return JSONResponse(await admin.redact(positions, actor, reason))
-
-    routes = [
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/v1/redact", _answering(redact), methods=["POST"]),
-        Route("/v1/dead-letters/replay", _answering(replay), methods=["POST"]),
-    ]
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: not_routed}), hosts)
-
-
-def _answering(handler: _Handler) -> _Handler:
-    async def answered(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except SidespanError as error:
-            return refusal(error)
-
-    return answered
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise InvalidRequest("the body is not a JSON object")
-    return body
-
-
-def _require_store(body: dict[str, Any], admin: Admin) -> None:
-    if _text(body, "store_id") != admin.store_id:
-        raise InvalidRequest(
-            f"store_id: this daemon serves the store {admin.store_id}",
-            hint="name the daemon of your store with --run DIR",
+    def __init__(
+        self, stock: Stock, admin: Admin, checker: Checker, web: Callable[[], str | None]
+    ) -> None:
+        self._pool = Pool("api", API_THREADS, API_QUESTIONS_MAX)
+        self._slow = Pool("api-order", 1, API_ORDERS_MAX)
+        self._feed = Feed(stock, self._pool)
+        self.endpoints: Sequence[Endpoint] = (
+            *state.endpoints(stock, web),
+            *traces.endpoints(stock),
+            *sums.endpoints(stock, self._pool),
+            *spans.endpoints(stock, self._pool),
+            *evidence.endpoints(stock, checker),
+            *stream.endpoints(stock, self._pool, self._feed),
+            *writing.endpoints(admin),
         )
 
+    def app(self, door: Door) -> ASGIApp:
+        """Return what one door serves."""
+        served = [one for one in self.endpoints if door.writes or not one.writes]
+        document = openapi.document(served)
+        page = pages.docs_page(document)
 
-def _text(body: dict[str, Any], field: str) -> str:
-    text = body.get(field)
-    if not isinstance(text, str) or not 1 <= len(text.strip()) <= REDACT_TEXT_CHARACTERS_MAX:
-        raise InvalidRequest(f"{field}: expected 1 to {REDACT_TEXT_CHARACTERS_MAX} characters")
-    return text
+        async def described(_request: Request) -> Response:
+            return JSONResponse(document)
+
+        async def docs(_request: Request) -> Response:
+            return HTMLResponse(page)
+
+        async def style(_request: Request) -> Response:
+            return Response(pages.DOCS_STYLE, media_type="text/css")
+
+        routes = [
+            *(self._route(path, served, door) for path in dict.fromkeys(one.path for one in served)),
+            Route(_OPENAPI, described, methods=["GET"]),
+            Route("/docs", docs, methods=["GET"]),
+            Route("/docs.css", style, methods=["GET"]),
+            *pages.routes(),
+        ]
+        inner = Starlette(routes=routes, exception_handlers={HTTPException: not_routed})
+        return Guard(inner, door, public=(_OPENAPI,))
+
+    async def close(self) -> None:
+        """End the streams, and begin no question more."""
+        await self._feed.close()
+        self._pool.close()
+        self._slow.close()
+
+    def _route(self, path: str, served: Sequence[Endpoint], door: Door) -> Route:
+        # One for all methods of a path: the router answers for those that it has not.
+        handlers = {one.method: self._served(one, door) for one in served if one.path == path}
+
+        async def serve(request: Request) -> Response:
+            # HEAD is asked as GET; the server leaves the body out.
+            method = "GET" if request.method == "HEAD" else request.method
+            return await handlers[method](request)
+
+        return Route(path, serve, methods=list(handlers))
+
+    def _served(
+        self, endpoint: Endpoint, door: Door
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            try:
+                if endpoint.writes and not door.may_write(getattr(request.state, PEER_UID, None)):
+                    raise PermissionRefused(
+                        "only the daemon's own user, and root, may change the store",
+                        hint="run the command as that user, such as with sudo",
+                    )
+                asked = read_parameters(request, endpoint.parameters)
+                if endpoint.handler is not None:
+                    return await endpoint.handler(asked)
+                answer = endpoint.answer
+                assert answer is not None
+                pool = self._slow if endpoint.slow else self._pool
+                body = await pool.run(lambda: encoded(answer(asked)))
+                return Response(body, media_type="application/json")
+            except SidespanError as error:
+                return refusal(error)
+            except Exception:
+                _log.exception("%s %s failed", endpoint.method, endpoint.path)
+                return refusal(SidespanError("this went wrong", hint="the daemon's log says more"))
+
+        return serve

@@ -1,6 +1,6 @@
-"""Documents and errors as HTTP answers.
+"""Errors as HTTP answers.
 
-An error is ``{"error": {"code", "message", "hint"}}``; codes are stable.
+An error is ``{"error": {"code", "message", "hint", "retryable"}}``; codes are stable.
 """
 
 from http.client import NOT_FOUND
@@ -15,12 +15,16 @@ from sidespand.errors import (
     PermissionRefused,
     SidespanError,
     TooLarge,
+    Unauthenticated,
     Unavailable,
 )
+from sidespand.query.find import UnusableId
 
 # The first that fits.
 _STATUSES: tuple[tuple[type[SidespanError], int, str], ...] = (
     (InvalidRequest, 400, "invalid"),
+    (UnusableId, 400, "invalid"),
+    (Unauthenticated, 401, "unauthenticated"),
     (PermissionRefused, 403, "forbidden"),
     (NotFound, 404, "not_found"),
     (TooLarge, 413, "too_large"),
@@ -32,8 +36,7 @@ async def not_routed(_request: Request, error: Exception) -> Response:
     """Answer for the router: there is no such route, or not with that method."""
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == NOT_FOUND else "invalid"
-    body = {"error": {"code": code, "message": error.detail, "hint": ""}}
-    return JSONResponse(body, error.status_code, error.headers)
+    return _answer(error.status_code, code, error.detail, "", dict(error.headers or {}))
 
 
 def refusal(error: SidespanError) -> Response:
@@ -42,8 +45,22 @@ def refusal(error: SidespanError) -> Response:
         ((status, code) for kind, status, code in _STATUSES if isinstance(error, kind)),
         (500, "failed"),
     )
-    body = {"error": {"code": code, "message": str(error), "hint": error.hint}}
-    answer = JSONResponse(body, status)
+    headers = {}
     if isinstance(error, Unavailable):
-        answer.headers["retry-after"] = str(max(1, error.retry_after_ms // 1000))
-    return answer
+        headers["retry-after"] = str(max(1, error.retry_after_ms // 1000))
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    return _answer(status, code, str(error), error.hint, headers, retryable=error.retryable)
+
+
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    hint: str,
+    headers: dict[str, str],
+    *,
+    retryable: bool = False,
+) -> Response:
+    told = {"code": code, "message": message, "hint": hint, "retryable": retryable}
+    return JSONResponse({"error": told}, status, headers)

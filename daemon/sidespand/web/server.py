@@ -8,8 +8,23 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sidespand import platform
 from sidespand.limits import API_CONNECTIONS_MAX
+
+# In the state of a request: the uid of a Unix socket's peer.
+PEER_UID = "peer_uid"
+
+
+class _Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family == socket.AF_UNIX:
+            # Each request of the connection gets a copy.
+            uid = platform.peer_credentials(connection).uid
+            self.app_state = {**self.app_state, PEER_UID: uid}
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +55,7 @@ class ApiServer:
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             loop="none",

@@ -49,6 +49,18 @@ CASES: Mapping[str, tuple[str, Any, str, Any]] = {
     "journal.anchor_dir_durable": ('"/srv/f"', Path("/srv/f"), "/srv/t", Path("/srv/t")),
     "journal.allow_remote": ("true", True, "false", False),
     "evidence.node_key_file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
+    "web.listen": ('"127.0.0.1:7"', Address("127.0.0.1", 7), "off", None),
+    "web.allowed_origins": ('["https://a.b:1"]', ("https://a.b:1",), "http://a", ("http://a",)),
+    "web.insecure_listen": ("true", True, "false", False),
+    "index.enabled": ("false", False, "true", True),
+    "index.retention": ('"2d"', 2 * 86400.0, "off", None),
+    "index.retention_bytes": ('"1GiB"', GIB, "2GiB", 2 * GIB),
+    "index.attributes": (
+        '{ user = "a", tokens.in = ["b", "c"] }',
+        {"user": ("a",), "tokens.in": ("b", "c")},
+        "kind=acme.kind; cost=a,b",
+        {"kind": ("acme.kind",), "cost": ("a", "b")},
+    ),
     "secrets.files": ('["/srv/a"]', (Path("/srv/a"),), "/b:/c", (Path("/b"), Path("/c"))),
     "tap.path": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
     "log.level": ('"debug"', "debug", "error", "error"),
@@ -226,6 +238,7 @@ def test_the_home_s_default_file(tmp_path: Path) -> None:
     assert default_path({"HOME": str(tmp_path), "XDG_CONFIG_HOME": ""}) == path
 
 
+@pytest.mark.fault(42)
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     """One run shows all that is to be mended, each with its key."""
     path = file(

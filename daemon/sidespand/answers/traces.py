@@ -1,0 +1,56 @@
+"""A whole trace: as a tree of its spans, and as columns."""
+
+from sidespand.answers.cutting import Cutter
+from sidespand.answers.recordings import Recordings
+from sidespand.answers.rows import ai_document, skeleton_document
+from sidespand.answers.spans import span_cut
+from sidespand.answers.stock import Stock
+from sidespand.errors import NotFound, TooLarge
+from sidespand.limits import ANSWER_SPANS_MAX
+from sidespand.query.documents import Document, trace_document
+from sidespand.query.traces import assemble
+
+
+def trace_answer(stock: Stock, text: str, *, cut: bool = True) -> Document:
+    """Return the tree of the trace that an id, a prefix, a span's id or ``last`` names.
+
+    Args:
+        stock: With an index.
+        text: As the index resolves it.
+        cut: Let ``{"$content", "bytes", "preview"}`` stand for large values.
+
+    Raises:
+        NotFound: Nothing answers to it. Not retryable.
+        InvalidRequest: It is no id, or several traces answer to it. Not retryable.
+        TooLarge: It has more than ANSWER_SPANS_MAX spans. Not retryable.
+    """
+    trace_id = stock.index.resolve_trace(text)
+    places = stock.index.span_places(trace_id)
+    if len(places) > ANSWER_SPANS_MAX:
+        raise TooLarge(
+            f"trace {trace_id.hex()} has {len(places)} spans, a tree at most {ANSWER_SPANS_MAX}",
+            hint=f"ask for /v1/traces/{trace_id.hex()}/skeleton, and for spans one by one",
+        )
+    spans = [one.span for one in Recordings(stock).spans(places)]
+    if not spans:
+        raise NotFound(f"nothing recorded has the id {text}")
+    attributes = {span.span_id: span.attributes for span in spans}
+    document = trace_document(trace_id, assemble(spans), stock.node_ref)
+    cutter = Cutter(wanted=cut)
+    document["spans"] = [
+        {
+            **span_cut(cutter, "/span", span),
+            "ai": ai_document(stock.normalise(attributes[bytes.fromhex(span["span_id"])])),
+        }
+        for span in document["spans"]
+    ]
+    return document
+
+
+def skeleton_answer(stock: Stock, text: str) -> Document:
+    """Return a trace in columns; names and errors as of ``trace_answer``, of any size."""
+    trace_id = stock.index.resolve_trace(text)
+    skeleton = stock.index.skeleton(trace_id)
+    if skeleton is None:
+        raise NotFound(f"nothing recorded has the id {text}")
+    return skeleton_document(skeleton)

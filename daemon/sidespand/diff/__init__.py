@@ -1,0 +1,1 @@
+"""What changed between two values: states of a program, lists of messages. Pure, and bounded."""

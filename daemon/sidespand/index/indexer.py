@@ -1,0 +1,385 @@
+"""Keeps the index up with the journal, in a thread of its own.
+
+    read a batch ─▶ rows and texts ─▶ one transaction, the cursor in it ─▶ again
+
+It reads the journal and writes its own file. Whatever happens to that file, the recorder and the
+sinks do not notice: damage has it removed and built anew.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from sidespand import redaction
+from sidespand.ai import normaliser
+from sidespand.index import files, looking, removal
+from sidespand.index.extract import NodeRef
+from sidespand.index.rows import Lag
+from sidespand.index.schema import item_id
+from sidespand.index.scrubbed_log import ScrubbedLog
+from sidespand.index.writer import IndexWriter
+from sidespand.limits import (
+    INDEX_BATCH_ITEMS,
+    INDEX_BATCH_S,
+    INDEX_COALESCE_S,
+    INDEX_LIVE_LAG_S,
+    INDEX_RETRY_S,
+    INDEX_UPKEEP_S,
+)
+from sidespand.model import Gap, Kind, Position, Record
+from sidespand.ports import Log
+from sidespand.scrubbing import Secrets
+
+_log = logging.getLogger(__name__)
+_HEARD_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """What an operator may choose.
+
+    Args:
+        retention_s: Older records leave the index; None to follow the journal alone.
+        retention_bytes: What the file may take; the oldest part gives way. None for no bound.
+        attributes: From fields of the query grammar to keys of a house.
+        secrets: What is not stored.
+    """
+
+    retention_s: float | None = None
+    retention_bytes: int | None = None
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
+
+
+class Indexer:
+    """The writer of one store's index. Implements ``ports.Erasable``.
+
+    Args:
+        log: The journal; used on the indexer's thread.
+        path: Of the database.
+        store_id: Of the store.
+        options: What the operator chose.
+        node_ref: Who recorded a generation of a lineage.
+        wall_ns: The wall clock.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        path: Path,
+        store_id: str,
+        options: IndexOptions,
+        node_ref: NodeRef,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.path = path
+        self.indexed_items = 0
+        self.rebuilds = 0
+        self._log = ScrubbedLog(log, options.secrets) if options.secrets else log
+        self._options = options
+        fingerprint = options.secrets.fingerprint(store_id)
+        self._facts = files.facts_of(store_id, options.attributes, fingerprint)
+        self._node_ref = node_ref
+        self._wall_ns = wall_ns
+        self._normalise = normaliser(options.attributes)
+        self._writer: IndexWriter | None = None
+        self._position: Position | None = None
+        self._newest: Position | None = None
+        self._heard: deque[tuple[Position, float]] = deque()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._anew = threading.Event()
+        self._erasing: deque[tuple[Sequence[Gap], Future[None]]] = deque()
+        self._gone: list[Gap] = []
+        self._trim_to = 0
+        self._failure: Exception | None = None
+        self._upkeep_at_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="index", daemon=True)
+
+    def start(self) -> None:
+        """Begin; it reads as soon as ``advance`` has said how far."""
+        self._thread.start()
+
+    def advance(self, newest: Position) -> None:
+        """Learn how far the log may be read; from any thread."""
+        self._newest = newest
+        if len(self._heard) < _HEARD_MAX:
+            self._heard.append((newest, time.monotonic()))
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the batch that is being written; returns when the thread has."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for _, answer in self._erasing:
+            answer.set_exception(OSError("the index has stopped"))
+
+    def begin_anew(self) -> None:
+        """Have the file removed and built from the journal again; from any thread."""
+        self._anew.set()
+        self._wake.set()
+
+    async def erase(self, gone: Sequence[Gap]) -> None:
+        """Remove every copy of these records; ``ports.Erasable`` has the contract.
+
+        Raises:
+            OSError: Some of them may still be there; they go when the log tells of it.
+        """
+        answer: Future[None] = Future()
+        self._erasing.append((gone, answer))
+        self._wake.set()
+        await asyncio.wrap_future(answer)
+
+    @property
+    def position(self) -> Position | None:
+        """How far it has come."""
+        return self._position
+
+    def lag(self) -> Lag:
+        """Return how far it is behind what is durable; from any thread."""
+        position, newest = self._position, self._newest
+        if newest is None or newest == position:
+            return Lag("live", 0, 0.0)
+        while self._heard and position is not None and self._heard[0][0] <= position:
+            try:
+                self._heard.popleft()
+            except IndexError:
+                break
+        try:
+            seconds = max(0.0, time.monotonic() - self._heard[0][1])
+        except IndexError:
+            seconds = 0.0
+        same = position is not None and position.ordinal == newest.ordinal
+        items = newest.lsn - (position.lsn if same and position is not None else 0)
+        return Lag("building" if seconds > INDEX_LIVE_LAG_S else "live", max(0, items), seconds)
+
+    def raise_failure(self) -> None:
+        """Raise why the index cannot be written just now; nothing while it can."""
+        if self._failure is not None:
+            raise self._failure
+
+    def size_bytes(self) -> int:
+        """Return what the file takes on disk."""
+        total = 0
+        for suffix in ("", "-wal"):
+            try:
+                total += self.path.with_name(self.path.name + suffix).stat().st_size
+            except OSError:
+                continue
+        return total
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self._writer is None:
+                    self._open()
+                worked = self._step()
+                self._failure = None
+            except Exception as error:
+                self._recover(error)
+                self._stopping.wait(INDEX_RETRY_S)
+                continue
+            if not worked:
+                self._wake.wait(INDEX_UPKEEP_S)
+                self._wake.clear()
+            else:
+                # What comes meanwhile is written together.
+                self._stopping.wait(INDEX_COALESCE_S if self._position == self._newest else 0)
+        self._close()
+
+    def _open(self) -> None:
+        existed = self.path.exists()
+        db = files.open_or_begin(self.path, self._facts)
+        self._position = looking.position(db)
+        if existed and self._position is None:
+            self.rebuilds += 1
+        self._writer = IndexWriter(db, self._normalise, self._node_ref)
+        self._trim_to = 0
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.db.close()
+            self._writer = None
+
+    def _recover(self, error: Exception) -> None:
+        if self._failure is None:
+            _log.warning("the index cannot be written, trying again: %s", error, exc_info=error)
+        self._failure = error
+        self._close()
+        if isinstance(error, sqlite3.Error) and files.is_damage(error):
+            _log.warning("the index is damaged and built anew: %s", error)
+            self._begin_anew()
+        for _, answer in self._erasing:
+            if not answer.done():
+                answer.set_exception(OSError(f"the index cannot be written: {error}"))
+        self._erasing.clear()
+
+    def _begin_anew(self) -> None:
+        files.remove(self.path)
+        self._position = None
+        self.rebuilds += 1
+
+    def _step(self) -> bool:
+        if self._anew.is_set():
+            self._anew.clear()
+            self._close()
+            self._begin_anew()
+            return True
+        worked = self._erase_asked()
+        newest = self._newest
+        if newest is not None and newest != self._position:
+            worked = self._index(newest) or worked
+        if self._gone:
+            gone, self._gone = self._gone, []
+            self._erase(gone)
+        if self._trim_to:
+            worked = True
+            self._trim()
+        if time.monotonic() - self._upkeep_at_s > INDEX_UPKEEP_S:
+            self._upkeep_at_s = time.monotonic()
+            self._keep_retention()
+        return worked
+
+    def _index(self, newest: Position) -> bool:
+        writer = self._writer
+        assert writer is not None
+        db = writer.db
+        before, position, items = self._position, self._position, 0
+        if position is not None and _contradicts(position, newest):
+            self._start_again()
+            return True
+        deadline = time.monotonic() + INDEX_BATCH_S
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            while items < INDEX_BATCH_ITEMS and time.monotonic() < deadline:
+                entries = self._log.read(position, newest)
+                if not entries:
+                    break
+                if position is not None and _contradicts(position, entries[0].position):
+                    raise _AnotherLogError
+                for entry in entries:
+                    items += self._take(entry)
+                position = entries[-1].position
+            if position is None or position == before:
+                db.execute("ROLLBACK")
+                return False
+            writer.finish(position)
+            db.execute("COMMIT")
+        except _AnotherLogError:
+            db.rollback()
+            self._start_again()
+            return True
+        except BaseException:
+            db.rollback()
+            writer.forget()
+            raise
+        self._position = position
+        self.indexed_items += items
+        return True
+
+    def _take(self, entry: Record | Gap) -> int:
+        assert self._writer is not None
+        if isinstance(entry, Gap):
+            if entry.reason == "trimmed":
+                self._trim_to = max(self._trim_to, item_id(entry.ordinal, entry.last))
+            return 0
+        kind = entry.header.kind
+        if kind is Kind.REDACT:
+            told = redaction.parse(entry)
+            self._gone.extend(target.gap for target in (told.targets if told is not None else ()))
+        elif kind is Kind.TRIM and entry.payload is not None:
+            body: dict[str, Any] = msgpack.unpackb(entry.payload)
+            last = item_id(int(body["ordinal"]), int(body["last_lsn"]))
+            self._trim_to = max(self._trim_to, last)
+        return self._writer.index(entry)
+
+    def _start_again(self) -> None:
+        _log.warning("the index is of another log and built anew")
+        self._close()
+        self._begin_anew()
+
+    def _erase_asked(self) -> bool:
+        worked = False
+        while self._erasing:
+            gone, answer = self._erasing[0]
+            self._erase(gone)
+            self._erasing.popleft()
+            answer.set_result(None)
+            worked = True
+        return worked
+
+    def _erase(self, gone: Sequence[Gap]) -> None:
+        writer = self._writer
+        assert writer is not None
+        db = writer.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            removal.erase(writer, self._log, gone)
+            db.execute("COMMIT")
+        except BaseException:
+            db.rollback()
+            writer.forget()
+            raise
+        # The log of SQLite still has what the database has not.
+        busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise OSError("the index is being read, and its log cannot be emptied")
+
+    def _trim(self) -> None:
+        writer = self._writer
+        assert writer is not None
+        writer.db.execute("BEGIN IMMEDIATE")
+        try:
+            more = removal.trim_step(writer, self._trim_to)
+            writer.db.execute("COMMIT")
+        except BaseException:
+            writer.db.rollback()
+            writer.forget()
+            raise
+        if not more:
+            self._trim_to = 0
+
+    def _keep_retention(self) -> None:
+        writer, options = self._writer, self._options
+        assert writer is not None
+        parts = writer.parts.all()
+        if len(parts) < 2:  # noqa: PLR2004 - The newest is being written.
+            return
+        oldest = parts[0]
+        if options.retention_s is not None:
+            age_s = (self._wall_ns() - oldest.wall_ns) / 1e9
+            if age_s > options.retention_s:
+                self._trim_to = max(self._trim_to, oldest.last_id)
+        if options.retention_bytes is not None:
+            pages, free, size = (
+                int(writer.db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            if (pages - free) * size > options.retention_bytes:
+                self._trim_to = max(self._trim_to, oldest.last_id)
+        if self._trim_to:
+            self._wake.set()
+
+
+class _AnotherLogError(Exception):
+    """The journal has another log in the place where the index stood."""
+
+
+def _contradicts(cursor: Position, place: Position) -> bool:
+    """Tell whether a position cannot be of the log that has ``place`` at or after it."""
+    if cursor.ordinal != place.ordinal:
+        return cursor.ordinal > place.ordinal
+    return cursor.lineage != place.lineage or cursor.lsn > place.lsn

@@ -1,0 +1,104 @@
+"""What of an item is searched: its names, its attributes, and what people and models said.
+
+A key is one word, directly before the words of its value, so that ``attr.KEY:value`` is a phrase.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sidespand.content_keys import is_content_key
+from sidespand.index.schema import KEY_JOINT
+from sidespand.limits import INDEX_JSON_BYTES_MAX, INDEX_TEXT_CHARACTERS_MAX
+
+_DEPTH_MAX = 32
+
+
+class Text(NamedTuple):
+    """One row of a table of texts.
+
+    Args:
+        id: The item's row number.
+        name: Of the span or event.
+        attributes: Keys and values.
+        content: What was said.
+        span: The span's id in hexadecimal.
+    """
+
+    id: int
+    name: str
+    attributes: str
+    content: str
+    span: str
+
+
+@lru_cache(maxsize=4096)
+def key_word(key: str) -> str:
+    """Return a key as the one word that stands for it; letters are compared in any case."""
+    return KEY_JOINT + "".join(one if one.isalnum() else KEY_JOINT for one in key[:128])
+
+
+@lru_cache(maxsize=4096)
+def _known(key: str) -> tuple[str, bool]:
+    return key_word(key), is_content_key(key)
+
+
+def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return what is searched of attributes: keys with values, and the content apart."""
+    parts: list[str] = []
+    content: list[str] = []
+    for key, value in attributes.items():
+        word, is_content = _known(key)
+        parts.append(word)
+        kind = type(value)
+        if kind is str:
+            if is_content:
+                content.append(plain(value))
+            else:
+                parts.append(value)
+        elif kind is int or kind is float or kind is bool:
+            parts.append(str(value))
+        elif is_content:
+            content.extend(_strings(value, _DEPTH_MAX))
+        else:
+            parts.extend(_strings(value, _DEPTH_MAX))
+    return bounded(parts), content
+
+
+def bounded(parts: Iterable[str]) -> str:
+    """Return texts as one, cut at INDEX_TEXT_CHARACTERS_MAX."""
+    text = " ".join(parts)
+    return text if len(text) <= INDEX_TEXT_CHARACTERS_MAX else text[:INDEX_TEXT_CHARACTERS_MAX]
+
+
+def plain(text: str) -> str:
+    """Return the words of a text; of one that is JSON those of its strings, without escapes."""
+    if text[:1] in ("[", "{") and len(text) <= INDEX_JSON_BYTES_MAX:
+        try:
+            return " ".join(_strings(json.loads(text), _DEPTH_MAX))
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def of_value(value: Any) -> list[str]:
+    """Return the strings and numbers in a value, however it nests."""
+    if isinstance(value, str):
+        return [plain(value)]
+    return list(_strings(value, _DEPTH_MAX))
+
+
+def _strings(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        if depth:
+            for one in value.values():
+                yield from _strings(one, depth - 1)
+    elif isinstance(value, list):
+        if depth:
+            for one in value:
+                yield from _strings(one, depth - 1)
+    elif value is not None and not isinstance(value, bytes):
+        yield str(value)
