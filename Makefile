@@ -57,17 +57,36 @@ $(TYPESCRIPT)/dist: $(TYPESCRIPT)/package-lock.json $(wildcard $(TYPESCRIPT)/src
 	  npm run --silent build || echo 'the Node client was not built'; \
 	fi; true
 
+# The web page's source is TypeScript; what it makes is committed, so that nobody needs Node to install.
+UI := daemon/ui
+$(UI)/node_modules: $(UI)/package-lock.json
+	@echo 'installing what the page is built with …'
+	@cd $(UI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: ui
+ui: $(UI)/node_modules ## Build the web page into daemon/sidespand/web/static (needs Node 20.19 and npm)
+	@cd $(UI) && npm run --silent check && npm run --silent build
+
+.PHONY: pictures
+pictures: $(STAMPS)/test $(TYPESCRIPT)/dist ## Make the pictures of the docs from what the demo records (needs chromium)
+	@SIDESPAN_PICTURES=$(CURDIR)/docs/images $(BIN)/python -m pytest -q -m long tests/e2e/ui/test_pictures.py
+
 .PHONY: demo
 demo: $(STAMPS)/daemon $(TYPESCRIPT)/dist ## Run agents in three languages against a fresh daemon, and show what it recorded
 	@$(BIN)/sidespan demo --data .sidespan
 
 .PHONY: test
-test: lint $(STAMPS)/codegen $(TYPESCRIPT)/dist $(STAMPS)/fuzz ## Lint, then run every test that fits in minutes
+test: lint $(STAMPS)/codegen $(TYPESCRIPT)/dist $(STAMPS)/fuzz $(UI)/node_modules ## Lint, then run every test that fits in minutes
 	@$(BIN)/python -m pytest -m 'not long' --durations=10
 
+.PHONY: test-faults
+test-faults: $(STAMPS)/test ## Run the tests of the fault catalogue (docs/faults.md) in their short form
+	@$(BIN)/python -m pytest -m 'fault and not long' --durations=10
+
 .PHONY: test-long
-test-long: $(STAMPS)/test $(STAMPS)/codegen ## Run the tests that take longer
-	@$(BIN)/python -m pytest -m long
+test-long: $(STAMPS)/test $(STAMPS)/codegen ## Run the tests that take longer; write what they counted to docs/results
+	@$(BIN)/python -m pytest -m long -p tests.results --results docs/results
 
 FUZZ_S ?= 120
 .PHONY: fuzz
@@ -99,6 +118,30 @@ proto: $(STAMPS)/codegen ## Regenerate client/sidespan/v1 from proto/
 .PHONY: wheel
 wheel: $(STAMPS)/test ## Build the wheel and the source archive into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+$(STAMPS)/release: $(STAMPS)/test
+	@$(PIP) --group release
+	@touch $@
+
+.PHONY: locks
+locks: $(STAMPS)/release ## Pin what a release installs to the newest versions, with their hashes
+	@$(BIN)/uv pip compile pyproject.toml --extra daemon --extra nats --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command 'make locks' --upgrade --quiet \
+	  --output-file requirements/daemon.txt
+
+.PHONY: notices
+notices: $(STAMPS)/release ## Write THIRD_PARTY_NOTICES.md
+	@$(PIP) --require-hashes --requirement requirements/daemon.txt
+	@cd daemon/ui && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@$(BIN)/python -m release.notices
+
+.PHONY: release
+release: wheel $(STAMPS)/release ## Build what is published into dist/: wheel, source, SBOMs, checksums
+	@$(BIN)/cyclonedx-py requirements requirements/daemon.txt --pyproject pyproject.toml \
+	  --output-reproducible --of JSON --output-file dist/sidespan-daemon.cdx.json
+	@cd daemon/ui && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx >../../dist/sidespan-ui.cdx.json
+	@cp requirements/daemon.txt dist/sidespan-daemon-requirements.txt
+	@cd dist && sha256sum *.whl *.tar.gz *.json *.txt >SHA256SUMS
 
 .PHONY: clean
 clean: ## Remove what make made, but no store

@@ -53,6 +53,10 @@ class Desk:
         """Say nothing."""
         return {}
 
+    async def reload(self) -> dict[str, Any]:
+        """Say that nothing has changed."""
+        return {"started": [], "stopped": [], "restart": []}
+
 
 class Check:
     """Implements ``web.evidence.Checker``: counts how often it is begun."""

@@ -65,8 +65,15 @@ class Collector:
 
 
 @asynccontextmanager
-async def collecting(target: str = "127.0.0.1:0") -> AsyncIterator[Collector]:
-    """Yield a collector that listens on ``target``; ``address`` is where a client connects."""
+async def collecting(
+    target: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[Collector]:
+    """Yield a collector; ``address`` is where a client connects.
+
+    Args:
+        target: Where it listens.
+        credentials: Of its TLS; without, it speaks in the clear.
+    """
     collector = Collector()
     handler = grpc.unary_unary_rpc_method_handler(collector.export)
     server = grpc.aio.server(
@@ -75,7 +82,10 @@ async def collecting(target: str = "127.0.0.1:0") -> AsyncIterator[Collector]:
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),)
     )
-    port = server.add_insecure_port(target)
+    if credentials is None:
+        port = server.add_insecure_port(target)
+    else:
+        port = server.add_secure_port(target, credentials)
     collector.address = target if target.startswith("unix:") else f"127.0.0.1:{port}"
     await server.start()
     try:

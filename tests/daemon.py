@@ -59,7 +59,7 @@ class Daemon:
             *prefix, sys.executable, "-m", "sidespand", "serve", "--config", str(config_path),
             "--data", str(self.data), "--run", str(self.run),
         ]  # fmt: skip
-        for door in ("--otlp-grpc", "--otlp-http"):
+        for door in ("--otlp-grpc", "--otlp-http", "--web"):
             if door not in arguments:
                 command += [door, "off"]
         self.command = [*command, *arguments]

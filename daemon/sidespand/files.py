@@ -67,7 +67,8 @@ def read_secret(key: str, path: Path, forbidden_mode: int) -> bytes:
     Args:
         key: Of the configuration, for messages.
         path: The file.
-        forbidden_mode: Permission bits that it must not have.
+        forbidden_mode: Permission bits that it must not have. Those of the group do not count for
+            one of systemd's credentials: there they are the mask of an ACL that names the service.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -85,7 +86,7 @@ def read_secret(key: str, path: Path, forbidden_mode: int) -> bytes:
             f"{key}: cannot read {path}: {error.strerror}",
             hint=f"it is read as the daemon's user: chown it, and chmod 600 {path}",
         ) from error
-    if mode & forbidden_mode:
+    if mode & (forbidden_mode & ~stat.S_IRWXG if _is_credential(path) else forbidden_mode):
         raise ConfigError(
             f"{key}: {path} has mode {mode:04o}; it is a secret", hint=f"chmod 600 {path}"
         )
@@ -94,3 +95,9 @@ def read_secret(key: str, path: Path, forbidden_mode: int) -> bytes:
             f"{key}: {path} is over {SECRET_FILE_BYTES_MAX} bytes", hint="name the right file"
         )
     return body
+
+
+def _is_credential(path: Path) -> bool:
+    # systemd.exec(5), LoadCredential=: the directory is the service's alone.
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return directory is not None and path.resolve().is_relative_to(Path(directory).resolve())

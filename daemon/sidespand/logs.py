@@ -40,3 +40,8 @@ def configure(level: str, scrub: Callable[[str], str] = str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter(scrub))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def set_level(level: str) -> None:
+    """Log messages of ``level`` and above from here on."""
+    logging.getLogger().setLevel(level.upper())

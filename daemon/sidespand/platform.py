@@ -216,6 +216,12 @@ def free_bytes(path: Path) -> int:
     return facts.f_bavail * facts.f_frsize
 
 
+def free_bytes_of(descriptor: int) -> int:
+    """Return the same of the file system of an open file."""
+    facts = os.fstatvfs(descriptor)
+    return facts.f_bavail * facts.f_frsize
+
+
 # What says that a disk, or a user's share of it, is full.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 

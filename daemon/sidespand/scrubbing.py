@@ -4,20 +4,24 @@ A secret is looked for as it is, as JSON escapes it and as a URL does; not in ba
 in another case.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from sidespand import platform
 from sidespand.errors import ConfigError
 from sidespand.files import read_secret
 from sidespand.limits import SECRET_CHARACTERS_MIN, SECRETS_MAX
+from sidespand.model import Record
+from sidespand.otlp_places import parse
 
 REDACTED: Final = "<redacted>"
 _KEY: Final = "secrets.files"
@@ -45,6 +49,16 @@ class Secrets:
     def are_in(self, body: bytes) -> bool:
         """Tell whether any of them is in ``body``."""
         return any(platform.contains(body, one) for one in self._bytes)
+
+    def fingerprint(self, salt: str) -> str:
+        """Return a text that is another one for other secrets; empty without any.
+
+        It costs some 50 ms, so that whoever reads it cannot try out many secrets.
+        """
+        if not self._bytes:
+            return ""
+        told = b"\n".join(sorted(self._bytes))
+        return hashlib.scrypt(told, salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
 
     def scrub(self, text: str) -> str:
         """Return ``text`` with ``<redacted>`` in their place."""
@@ -125,6 +139,23 @@ def scrub_message(message: Any, secrets: Secrets, *, bearer: bool) -> int:
                 setattr(message, field.name, clean)
                 found += 1
     return found
+
+
+def without_secrets(record: Record, secrets: Secrets) -> Record:
+    """Return a record with no secret in what is read of it, its items in the same places.
+
+    One that has none is returned itself, and so is one that nobody can read: of the daemon's own
+    kinds, redacted, or damaged.
+    """
+    payload, kind = record.payload, record.header.kind
+    if payload is None or kind.is_control or not secrets.are_in(payload):
+        return record
+    try:
+        message = parse(kind, payload)
+    except DecodeError:
+        return record
+    scrub_message(message, secrets, bearer=False)
+    return replace(record, payload=message.SerializeToString())
 
 
 def _scrub_text(message: Any, field: Any, value: Any, secrets: Secrets, *, bearer: bool) -> int:

@@ -18,6 +18,7 @@ class Telemetry:
         self._declare_evidence(registry)
         self._declare_retention(registry)
         self._declare_worker(registry)
+        self._declare_index(registry)
 
     def follow(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Have ``gauge`` ask ``read`` whenever metrics are collected."""
@@ -222,6 +223,31 @@ class Telemetry:
         )
         self.sink_lag = _sink_gauge(
             registry, "lag_items", "Items between the newest durable one and the sink's cursor."
+        )
+
+    def _declare_index(self, registry: CollectorRegistry) -> None:
+        self.index_items = Gauge(
+            "sidespan_index_indexed_items",
+            "Items that were indexed since the worker started.",
+            registry=registry,
+        )
+        self.index_lag_items = Gauge(
+            "sidespan_index_lag_items",
+            "Items between the newest durable one and the index.",
+            registry=registry,
+        )
+        self.index_lag = Gauge(
+            "sidespan_index_lag_seconds",
+            "For how long the oldest item that is not indexed yet has been durable.",
+            registry=registry,
+        )
+        self.index_bytes = Gauge(
+            "sidespan_index_file_bytes", "What the index takes on disk.", registry=registry
+        )
+        self.index_rebuilds = Gauge(
+            "sidespan_index_rebuilds",
+            "Times the index was begun anew since the worker started.",
+            registry=registry,
         )
 
 

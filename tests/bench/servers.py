@@ -106,10 +106,11 @@ class Ours(Server):
     Args:
         root: A directory of its own.
         durability: ``fsync`` or ``none``.
-        sinks: The tables of its sinks, in TOML.
+        sinks: The tables of its sinks, in TOML, or of more of its configuration.
+        name: For the table; its durability by default.
     """
 
-    def __init__(self, root: Path, durability: str, sinks: str = "") -> None:
+    def __init__(self, root: Path, durability: str, sinks: str = "", name: str = "") -> None:
         root.mkdir(parents=True)
         ports = free_ports(2)
         arguments = [
@@ -118,7 +119,7 @@ class Ours(Server):
         started = time.perf_counter()
         self.daemon = Daemon(root, arguments, config=_CONFIG.format(durability) + sinks).start()
         self.start_s = time.perf_counter() - started
-        super().__init__(f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
+        super().__init__(name or f"sidespan, {durability}", ports[0], ports[1], self.daemon.pid)
         self.frames = str(self.daemon.ingest)
 
     def has(self, door: str) -> bool:
@@ -171,7 +172,8 @@ class Otelcol(Server):
         address = f"http://127.0.0.1:{self._metrics_port}/metrics"
         with urllib.request.urlopen(address, timeout=30) as answer:
             text = answer.read().decode()
-        return int(sum(float(one) for one in re.findall(rf"^{name}{{.*}} (\S+)$", text, re.M)))
+        found = re.findall(rf"^{name}{{.*}} (\S+)$", text, re.MULTILINE)
+        return int(sum(float(one) for one in found))
 
     def accepted_spans(self) -> int:
         """Return the sum of ``otelcol_receiver_accepted_spans_total``."""
@@ -179,7 +181,7 @@ class Otelcol(Server):
 
     def drained(self) -> bool:
         """Tell whether nothing waits in it for its exporter."""
-        return self._total("otelcol_exporter_queue_size") == 0
+        return self._total("otelcol_exporter_sent_spans_total") >= self.accepted_spans()
 
     def stop(self) -> None:
         """End it without a word."""

@@ -19,6 +19,7 @@ def test_the_ceiling_doubles_up_to_its_bound(failures: int, ceiling_s: float) ->
     assert delay_s(failures, lambda least, _: least) == pytest.approx(ceiling_s / 2)
 
 
+@pytest.mark.fault(31)
 @given(st.integers(1, 10**9), st.integers())
 def test_every_wait_is_spread_over_the_upper_half(failures: int, seed: int) -> None:
     """A wait is never zero and never over the bound, however long the row of failures."""

@@ -64,7 +64,7 @@ class Housekeeper:
         Args:
             verb: ``redact``, ``trim`` or ``require``.
             body: As ``redaction`` or ``trimming`` has it; or ``sinks``, the names of those that are
-                required from now on, and ``names``, those of all.
+                required from now on, ``names``, those of all, and ``log_level``.
 
         Returns:
             The position of the REDACT record: ``ordinal``, ``lineage``, ``lsn``; what was trimmed;

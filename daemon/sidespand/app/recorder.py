@@ -150,8 +150,8 @@ class Recorder:
             self._watchdog.start()
 
     def reload(self) -> None:
-        """Have the worker take up another configuration of its sinks; all else stays as it is."""
-        _log.info("reloading the sinks; other keys are read at the next start")
+        """Have the worker take up another configuration; a faulty one changes nothing."""
+        _log.info("reloading the configuration")
         self._worker.reload()
 
     async def stop(self) -> None:
@@ -179,6 +179,7 @@ class Recorder:
             # In place: admission holds it.
             self._sinks.clear()
             self._sinks.update(str(name) for name in body["names"])
+            logs.set_level(str(body["log_level"]))
         return answer
 
     def _close_journal(self) -> None:

@@ -14,7 +14,8 @@ from sidespand.app import trimming, trimming_alone
 from sidespand.app.carriers import left_behind
 from sidespand.app.channel import WorkerEnd
 from sidespand.app.dead_letters import parse_keys, replay_beside
-from sidespand.errors import InvalidRequest, NotFound
+from sidespand.app.reloading import Reloaded
+from sidespand.errors import InvalidRequest, NotFound, SidespanError
 from sidespand.index.indexer import Indexer
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.retention import has_passed
@@ -37,6 +38,7 @@ class NodeAdmin:
         channel: To the recorder.
         places: The directory of the sinks' directories.
         index: None where there is none.
+        reload: Has the worker take up another configuration.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class NodeAdmin:
         carriers: Sequence[Carrier],
         channel: WorkerEnd,
         places: Path,
-        index: Indexer | None = None,
+        index: Indexer | None,
+        reload: Callable[[], Awaitable[Reloaded]],
     ) -> None:
         self._index = index
+        self._reload = reload
         self._reader = reader
         self._places = places
         self._carriers = carriers
@@ -128,6 +132,22 @@ class NodeAdmin:
         """
         order, dry_run = trimming_alone.parse_request(self._reader, body)
         return dict(await self._channel.ask("trim", trimming.body(order, dry_run=dry_run)))
+
+    async def reload(self) -> dict[str, Any]:
+        """Have the configuration read again; return what has changed.
+
+        Raises:
+            InvalidRequest: It cannot be used; nothing was changed. The message has every fault.
+        """
+        try:
+            done = await self._reload()
+        except SidespanError as error:
+            raise InvalidRequest(str(error), hint=error.hint) from error
+        return {
+            "started": list(done.started),
+            "stopped": list(done.stopped),
+            "restart": list(done.restart),
+        }
 
     async def _ask(self, actor: str, reason: str, targets: Sequence[Target]) -> Position:
         said = await self._channel.ask("redact", redaction.body(actor, reason, targets))

@@ -24,7 +24,7 @@ from sidespand.app import indexing
 from sidespand.app.carriers import Carriers
 from sidespand.app.channel import IndexFigures, SinkFigures, WorkerEnd
 from sidespand.app.redacting import NodeAdmin
-from sidespand.app.reloading import Reloader
+from sidespand.app.reloading import Reloaded, Reloader
 from sidespand.app.web_doors import WebDoors
 from sidespand.config import Config, load
 from sidespand.errors import SidespanError
@@ -68,8 +68,10 @@ class Worker:
         self._plans = plans
         self._carriers = Carriers(config, self._reader, secrets)
         self._runner = Runner([self._carriers.make(plan) for plan in plans])
-        self._reloader = Reloader(read, plans, self._carriers, self._runner)
-        self._reloading: asyncio.Task[None] | None = None
+        self._reloader = Reloader(config, read, plans, self._carriers, self._runner)
+        # One at a time: the next one reads what is there by then.
+        self._reloading = asyncio.Lock()
+        self._reload_task: asyncio.Task[None] | None = None
         self._indexer, index = None, None
         if config.index_enabled:
             self._indexer, index = indexing.begin_index(config, self._reader, secrets)
@@ -78,7 +80,7 @@ class Worker:
             advanced=self._advance,
             stopped=self._end,
             closed=lambda: self._end(0.0),
-            reloading=self._reload,
+            reloading=self._on_reload,
         )
         admin = NodeAdmin(
             self._reader,
@@ -86,6 +88,7 @@ class Worker:
             self._channel,
             self._carriers.places,
             self._indexer,
+            self._reload,
         )
         normalise = normaliser(config.index_attributes)
         stock = Stock(self._reader, normalise, index, secrets=secrets)
@@ -110,9 +113,8 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SINK_FIGURES_S):
                     await self._ended.wait()
-        if self._reloading is not None:
-            await self._reloading
-        await self._doors.close()
+        async with self._reloading:
+            await self._doors.close()
         await self._runner.stop(self._grace_s)
         await self._carriers.close()
         if self._indexer is not None:
@@ -134,22 +136,30 @@ class Worker:
             self._grace_s = grace_s
             self._ended.set()
 
-    def _reload(self) -> None:
-        # One at a time: the next one reads what is there by then.
-        loop = asyncio.get_running_loop()
-        self._reloading = loop.create_task(self._reload_after(self._reloading))
+    def _on_reload(self) -> None:
+        if not self._ended.is_set():
+            self._reload_task = asyncio.get_running_loop().create_task(self._reload_or_log())
 
-    async def _reload_after(self, other: asyncio.Task[None] | None) -> None:
-        if other is not None:
-            await other
-        required = await self._reloader.reload()
-        if required is None:
-            return
+    async def _reload_or_log(self) -> None:
         try:
-            body = {"sinks": required, "names": self._reloader.names}
-            await self._channel.ask("require", body)
+            await self._reload()
         except SidespanError as error:
-            _log.warning("the journal still waits for the sinks required before: %s", error)
+            hint = f" ({error.hint})" if error.hint else ""
+            _log.error("the configuration stays as it was: %s%s", error, hint)
+
+    async def _reload(self) -> Reloaded:
+        async with self._reloading:
+            done = await self._reloader.reload()
+            body = {
+                "sinks": done.required,
+                "names": self._reloader.names,
+                "log_level": done.log_level,
+            }
+            try:
+                await self._channel.ask("require", body)
+            except SidespanError as error:
+                _log.warning("the journal still waits for the sinks required before: %s", error)
+            return done
 
     def _report(self) -> None:
         cursors = self._runner.cursors()

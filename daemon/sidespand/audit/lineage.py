@@ -49,6 +49,14 @@ class _Tail(NamedTuple):
     kind: Kind
 
 
+class Hole(NamedTuple):
+    """LSNs of which no record can be read, the last one inclusive, and why."""
+
+    first: int
+    last: int
+    why: str
+
+
 class LineageAudit:
     """Takes the values of one lineage in the order of their keys.
 
@@ -79,6 +87,9 @@ class LineageAudit:
         self.redactions: list[Target] = []
         self.redacted: list[tuple[int, int]] = []
         self.removed: dict[bytes, int] = {}
+        # Holes of this log, and those of any log that its DROP records tell of, inclusive.
+        self.holes: list[Hole] = []
+        self.damages: list[tuple[bytes, int, int]] = []
         self.stamp: Hlc = ZERO
         self._pinned = pinned
         self._emit = emit
@@ -125,7 +136,7 @@ class LineageAudit:
     def lost(self, next_lsn: int, why: str) -> None:
         """Note that nothing before ``next_lsn`` can be read from here on."""
         if next_lsn > self.next_lsn:
-            self._fault(Fault.GAP, f"LSN {self.next_lsn} to {next_lsn - 1}: {why}")
+            self.holes.append(Hole(self.next_lsn, next_lsn - 1, why))
         self.next_lsn = max(self.next_lsn, next_lsn)
         self.record_count = -1
         self._tail.clear()
@@ -209,7 +220,10 @@ class LineageAudit:
         if header.kind is Kind.LINEAGE:
             return
         expected = self._generation + (header.kind is Kind.GEN)
-        if self._generation and header.boot_generation != expected:
+        if self.holes and header.boot_generation > self._generation:
+            # What a hole took may have been a GEN record.
+            pass
+        elif self._generation and header.boot_generation != expected:
             message = f"it is of generation {header.boot_generation} instead of {expected}"
             self._emit(Finding(Fault.GENERATION_BROKEN, where, message))
         elif not self._generation and header.kind is not Kind.GEN and not self.figures.trimmed_to:
@@ -272,8 +286,12 @@ class LineageAudit:
         self.newest_generation = body
 
     def _remove(self, _: Header, body: ControlBody) -> None:
-        gone, last = body.get("lineage"), body.get("last_lsn")
-        if isinstance(gone, bytes) and isinstance(last, int):
+        gone, first, last = (body.get(key) for key in ("lineage", "first_lsn", "last_lsn"))
+        if not (isinstance(gone, bytes) and isinstance(last, int)):
+            return
+        if "quarantine" in body and isinstance(first, int):
+            self.damages.append((gone, first, last))
+        else:
             self.removed[gone] = max(last, self.removed.get(gone, 0))
 
     def _redact(self, header: Header, body: ControlBody) -> None:
@@ -308,7 +326,8 @@ class LineageAudit:
     def _compare(self, header: Header, body: ControlBody) -> None:
         where = self._at(header.first_lsn)
         try:
-            if not (self._own.knows(header.boot_generation) or self.figures.trimmed_to):
+            known = self._own.knows(header.boot_generation)
+            if not (known or self.holes or self.figures.trimmed_to):
                 raise NotVerified("no KEY record of its generation came before it")
             signed = self._own.read(header, body)
         except SidespanError as error:

@@ -4,7 +4,7 @@ Nothing is changed. Damaged pages may end the process (LMDB maps its files), so 
 an answer in any case runs this in a child.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sidespand import merkle
@@ -69,6 +69,7 @@ class StoreAudit:
         self._check_parents()
         self._check_redactions()
         self._check_trims()
+        self._check_holes()
         check_kept(self._kept, self._lineages, self._emit)
         if manifest is not None:
             self._check_store_id(manifest)
@@ -142,7 +143,8 @@ class StoreAudit:
         rows = reader.rows()
         self._check_sessions(segment, rows)
         head = self._head(segment, rows, keys.HEAD)
-        if segment.first_lsn > 1:
+        salvaged = keys.SALVAGED in rows
+        if segment.first_lsn > 1 and not (salvaged and keys.BASE not in rows):
             base = self._head(segment, rows, keys.BASE)
             if base is not None:
                 self._take_base(base, segment, audit)
@@ -150,17 +152,34 @@ class StoreAudit:
         end = before if head is None or before is not None else head.next_lsn
         for lsn, value in self._values(reader, segment, end):
             audit.take(lsn, check(segment.ordinal, value))
+        self._check_generations(segment, rows, audit)
+        if head is None:
+            return
+        if salvaged:
+            self._end_salvaged(segment, head, audit, before)
+        elif before is None and self._has_more(reader, rows, head):
+            self._fault(Fault.STATE_DAMAGED, segment.name, "it holds records behind its head")
+        if not salvaged and (before is None or head.next_lsn == before):
+            for message in _differences(head, segment, audit):
+                self._fault(Fault.STATE_DAMAGED, segment.name, message)
+
+    def _end_salvaged(
+        self, segment: Segment, head: Head, audit: LineageAudit, before: int | None
+    ) -> None:
+        self._report.not_established.append(
+            f"{segment.name}: what its damaged file held beside; it was put together anew"
+        )
+        end = head.next_lsn if before is None else before
+        if end > audit.next_lsn:
+            audit.lost(end, "no record is there")
+
+    def _check_generations(
+        self, segment: Segment, rows: Mapping[bytes, bytes], audit: LineageAudit
+    ) -> None:
         for number, row in _generations(rows):
             # Receipts take who wrote a record from there.
             if row != audit.generation_rows.get(number, row):
                 message = f"what it keeps of generation {number} is not what its GEN record says"
-                self._fault(Fault.STATE_DAMAGED, segment.name, message)
-        if head is None:
-            return
-        if before is None and self._has_more(reader, rows, head):
-            self._fault(Fault.STATE_DAMAGED, segment.name, "it holds records behind its head")
-        if before is None or head.next_lsn == before:
-            for message in _differences(head, segment, audit):
                 self._fault(Fault.STATE_DAMAGED, segment.name, message)
 
     def _values(
@@ -231,6 +250,19 @@ class StoreAudit:
                 message = f"LSN {said + 1} to {first - 1} are gone, and no record says why"
                 self._fault(Fault.GAP, lineage.hex(), message)
 
+    def _check_holes(self) -> None:
+        damages = sorted(one for audit in self._lineages.values() for one in audit.damages)
+        for lineage, audit in self._lineages.items():
+            declared = [(first, last) for which, first, last in damages if which == lineage]
+            for first, last, why in audit.holes:
+                if _covered(first, last, declared):
+                    self._report.not_established.append(
+                        f"{lineage.hex()}: LSN {first} to {last}: they were lost to damage, which"
+                        " the log declares"
+                    )
+                else:
+                    self._fault(Fault.GAP, lineage.hex(), f"LSN {first} to {last}: {why}")
+
     def _check_redactions(self) -> None:
         declared = {
             (target.lineage, target.first)
@@ -250,6 +282,14 @@ class StoreAudit:
 
     def _fault(self, code: Fault, where: str, message: str) -> None:
         self._emit(Finding(code, where, message))
+
+
+def _covered(first: int, last: int, declared: Iterable[tuple[int, int]]) -> bool:
+    # By stretches in the order of their first LSN.
+    for start, end in declared:
+        if start <= first <= end:
+            first = end + 1
+    return first > last
 
 
 def _generations(rows: Mapping[bytes, bytes]) -> Iterator[tuple[int, bytes]]:

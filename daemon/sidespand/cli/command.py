@@ -156,4 +156,4 @@ def _chosen(argv: list[str]) -> tuple[str, list[str], str]:
     of_sessions = any(one == "--dir" or one.startswith("--dir=") for one in rest)
     if name in _SESSIONS and (of_sessions or name in ("list", "view")):
         return name, rest, f"sessions_{name}"
-    return name, rest, name
+    return name, rest, name.replace("-", "_")

@@ -12,7 +12,10 @@ GROUPS: Final = {
         "doctor": "say what is wrong, and the command that mends it",
         "open": "print the page of a trace, and open it in a browser",
         "check": "check a configuration file",
-        "config": "write a configuration file with every key",
+        "config": "write a configuration file with every key, or show what holds",
+        "reload": "have the daemon take up its configuration as it is now",
+        "install-service": "set the daemon up as a systemd service",
+        "uninstall-service": "take the systemd service away; the store stays",
         "reindex": "make the index anew from the journal",
     },
     "see what agents did": {

@@ -10,6 +10,7 @@ from typing import Any
 
 from sidespand.config import values
 from sidespand.config.attributes import attribute_keys
+from sidespand.config.model import Config
 from sidespand.errors import ConfigError
 from sidespand.limits import (
     DISK_FREE_MIN,
@@ -29,6 +30,8 @@ from sidespand.limits import (
 
 Environment = Mapping[str, str]
 READERS_GROUP = "sidespan-read"
+# What a reload takes up, beside the tables of sinks.
+RELOADED = frozenset({"log.level"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,18 @@ class Key:
     def variable(self) -> str:
         """The environment variable that sets it."""
         return "SIDESPAN_" + self.path.replace(".", "_").upper()
+
+
+def changed_keys(before: Config, after: Config) -> tuple[str, ...]:
+    """Return the keys whose values differ and that are read at a start alone, in their order."""
+    paths = [
+        key.path
+        for key in KEYS
+        if key.path not in RELOADED and getattr(before, key.field) != getattr(after, key.field)
+    ]
+    if before.tenants != after.tenants:
+        paths.append("receivers.tenants")
+    return tuple(paths)
 
 
 def default_data_dir(environment: Environment) -> Path:

@@ -167,6 +167,20 @@ class JournalStore:
         """
         return self._append([control(kind, body)], None, None)
 
+    def pulse(self) -> asyncio.Future[Receipt]:
+        """Return what is done when the write thread has come by; nothing is written.
+
+        Raises:
+            Refused: Out of the future: the daemon is stopping, or a commit that it shared failed.
+        """
+        assert self._loop is not None
+        done: asyncio.Future[Receipt] = self._loop.create_future()
+        if self._closed:
+            done.set_exception(Unavailable("the daemon is stopping"))
+        else:
+            self._writer.submit(Pending([], None, None, 0, done))
+        return done
+
     @property
     def open_span_count(self) -> int:
         """Durable open spans of all instances."""

@@ -173,6 +173,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Reindexed": MAP,
     "Trimmed": MAP,
+    "Reloaded": named(started=several(TEXT), stopped=several(TEXT), restart=several(TEXT)),
     "Nothing": named(),
     "StoreNamed": named(store_id=TEXT),
     "Statement": named(sql=TEXT),

@@ -50,6 +50,14 @@ class Admin(Protocol):
         """
         ...
 
+    async def reload(self) -> dict[str, Any]:
+        """Have the configuration read again; return what has changed, as JSON holds it.
+
+        Raises:
+            InvalidRequest: It cannot be used; nothing was changed.
+        """
+        ...
+
 
 def endpoints(admin: Admin) -> list[Endpoint]:
     """Return the endpoints.
@@ -83,7 +91,13 @@ def endpoints(admin: Admin) -> list[Endpoint]:
         require_store(await read_body(asked.request), admin.store_id)
         return JSONResponse(await admin.reindex())
 
+    async def reload(asked: Asked) -> Response:
+        await read_body(asked.request)
+        return JSONResponse(await admin.reload())
+
     return [
+        Endpoint("/v1/reload", "Read the configuration again.", handler=reload,
+                 schema="Reloaded", method="POST", body="Nothing", writes=True),
         Endpoint("/v1/reindex", "Make the index anew from the journal.", handler=reindex,
                  schema="Reindexed", method="POST", body="StoreNamed", writes=True),
         Endpoint("/v1/trim", "Remove the oldest segments.", handler=trim, schema="Trimmed",

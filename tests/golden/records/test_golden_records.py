@@ -29,6 +29,7 @@ def test_the_codec_writes_the_same_bytes(name: str) -> None:
     assert shapes.shapes()[name] == golden(name)
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize(
     ("name", "header", "edges", "payload"),
     [
@@ -48,6 +49,7 @@ def test_records_are_read(
     assert record.decode(value) == (header, edges, leaf_hash(proved), payload)
 
 
+@pytest.mark.fault(25)
 def test_rows_are_read() -> None:
     """Old heads and session rows give the values they were made of."""
     assert decode_head(golden("head-empty.bin")) == shapes.EMPTY_HEAD

@@ -1,0 +1,78 @@
+/** What a trace is, in one line. */
+
+import { computed, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { traces, type TraceRow } from "../api";
+import { StatusSign } from "../components/status";
+import { compact, cost, dateTime, duration, plural } from "../lib/format";
+import { nowMs } from "../state/clock";
+import { traceId } from "../state/route";
+import { fetchInto, skeleton, valueOf, type Load } from "../state/trace";
+
+const rowLoad = signal<Load<TraceRow | null>>({ state: "idle" });
+const row = computed(() => valueOf(rowLoad.value));
+
+/** The name of the trace and how it stands; fetches what `Facts` shows. */
+export function Title() {
+  const trace = skeleton.value;
+  const id = trace?.traceId ?? "";
+  useEffect(() => {
+    if (!id) {
+      rowLoad.value = { state: "idle" };
+      return undefined;
+    }
+    const fetch = async (signal: AbortSignal) =>
+      (await traces({ q: `trace:${id}`, limit: 1 }, signal)).traces[0] ?? null;
+    return fetchInto(rowLoad, fetch, row.peek()?.trace_id === id);
+  }, [trace]);
+  const name = trace && trace.count > 0 ? trace.text(trace.name, 0) || "unnamed" : "";
+  useEffect(() => {
+    document.title = name ? `${name} – Sidespan` : "Sidespan";
+  }, [name]);
+  return (
+    <h1 class="title">
+      {row.value && <StatusSign status={row.value.status} />}
+      <span class="title-name">{name}</span>
+      <code class="quiet" title={id || undefined}>{(id || traceId.value || "").slice(0, 12)}</code>
+    </h1>
+  );
+}
+
+export function Facts() {
+  const trace = skeleton.value;
+  const facts = row.value;
+  if (!trace) return null;
+  const ended = trace.openCount === 0;
+  const us = ended ? trace.endUs : Math.max(trace.endUs, (nowMs.value - trace.startMs) * 1e3);
+  return (
+    <dl class="trace-facts">
+      <Fact name="started">{dateTime(trace.startMs)}</Fact>
+      <Fact name={ended ? "took" : "open for"}>{duration(us)}</Fact>
+      <Fact name="recorded">{plural(trace.count, "span")}</Fact>
+      {trace.errorCount > 0 && <Fact name="failed" class="error">{plural(trace.errorCount, "error")}</Fact>}
+      {trace.abandonedCount > 0 && (
+        <Fact name="abandoned" class="warn">{trace.abandonedCount} abandoned</Fact>
+      )}
+      {facts && facts.tokens_in + facts.tokens_out > 0 && (
+        <Fact name="tokens">
+          {compact(facts.tokens_in)} in
+          {facts.tokens_cached > 0 && ` (${compact(facts.tokens_cached)} cached)`},{" "}
+          {compact(facts.tokens_out)} out
+        </Fact>
+      )}
+      {facts && facts.cost_usd !== null && <Fact name="cost">{cost(facts.cost_usd)}</Fact>}
+      {facts?.conversation_id && <Fact name="conversation">{facts.conversation_id}</Fact>}
+    </dl>
+  );
+}
+
+function Fact({ name, class: kind = "", children }: {
+  name: string; class?: string; children: preact.ComponentChildren;
+}) {
+  return (
+    <div class={kind} title={name}>
+      <dt class="unseen">{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

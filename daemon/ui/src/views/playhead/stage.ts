@@ -1,0 +1,78 @@
+/** The playhead's place in the open trace, as all views share it. */
+
+import { computed } from "@preact/signals";
+import { param, set, step } from "../../state/route";
+import { skeleton } from "../../state/trace";
+import { momentsOf, phase, type Clockwork, type Moments, type Phase } from "./moments";
+import { sceneAt, type Roles, type Scene } from "./scene";
+import { HAS_STATE } from "../../state/skeleton";
+
+export const clockwork = computed<Clockwork>(() => (param("by") === "log" ? "log" : "clock"));
+
+/** The moments of the open trace by the clocks; null while there is none. */
+export const clockMoments = computed<Moments | null>(() => {
+  const trace = skeleton.value;
+  return trace === null ? null : momentsOf(trace, "clock");
+});
+
+/** The moments of the open trace in the chosen order; null while there is none. */
+export const moments = computed<Moments | null>(() => {
+  const trace = skeleton.value;
+  if (trace === null || clockwork.value === "clock") return clockMoments.value;
+  return momentsOf(trace, "log");
+});
+
+/** How many moments have passed; null while the playhead is off. */
+export const passed = computed<number | null>(() => {
+  // While it is off the moments of a large trace need not be put in order.
+  if (step.value === null || moments.value === null) return null;
+  return Math.min(step.value, moments.value.count);
+});
+
+/** Index of the last moment that passed; -1 while the playhead is off or before the first. */
+const last = computed(() => (passed.value ?? 0) - 1);
+
+/** Row of the last moment that passed; -1 for none. */
+export const stepRow = computed(() => (last.value < 0 ? -1 : moments.value!.row[last.value]!));
+
+/** When that moment was, in microseconds after the trace's start; null while it is off. */
+export const stepUs = computed<number | null>(() => {
+  if (passed.value === null) return null;
+  return last.value < 0 ? 0 : moments.value!.timeUs[last.value]!;
+});
+
+/** Returns how far a row has come; all are over while the playhead is off. */
+export function phaseOf(row: number): Phase {
+  const at = passed.value;
+  return at === null || row < 0 ? "over" : phase(moments.value!, row, at);
+}
+
+/** Tells what each row of the open trace is in a conversation. */
+export const roles: Roles = {
+  isCall: (row) => kindAt(row) === "llm",
+  isTool: (row) => kindAt(row) === "tool",
+  hasState: (row) => ((skeleton.value?.flags[row] ?? 0) & HAS_STATE) !== 0,
+};
+
+function kindAt(row: number): string {
+  const trace = skeleton.value;
+  return trace === null ? "" : trace.text(trace.aiKind, row);
+}
+
+/** What stands on the stage now; null while the playhead is off. */
+export const scene = computed<Scene | null>(() => {
+  const at = passed.value;
+  return at === null ? null : sceneAt(moments.value!, roles, at);
+});
+
+/** Goes to a step and selects the span whose moment it is; null takes the playhead off. */
+export function goTo(to: number | null): void {
+  const all = moments.value;
+  if (to === null || all === null) {
+    set({ step: null });
+    return;
+  }
+  const at = Math.max(0, Math.min(to, all.count));
+  const row = at === 0 ? -1 : all.row[at - 1]!;
+  set(row < 0 ? { step: at } : { step: at, span: skeleton.value!.spanId[row]! });
+}

@@ -1,0 +1,95 @@
+/** Draws a trace into a few dozen lines of pixels. */
+
+import { STATE_ABANDONED, STATUS_ERROR, type Skeleton } from "../../state/skeleton";
+import { kindColour } from "../../lib/kinds";
+
+/** More spans than this are drawn as how many there are at a place, not one by one. */
+const SINGLE_MAX = 20_000;
+
+/**
+ * Draws all spans of a trace.
+ *
+ * @param width Width in pixels, as is `height`.
+ * @param totalUs The time that the width stands for, from the trace's start.
+ * @param colour Returns a colour variable as a colour.
+ */
+export function paint(
+  context: CanvasRenderingContext2D, width: number, height: number, trace: Skeleton,
+  totalUs: number, nowUs: number, colour: (name: string) => string,
+): void {
+  context.clearRect(0, 0, width, height);
+  if (trace.count > SINGLE_MAX) paintDensity(context, width, height, trace, totalUs, nowUs, colour);
+  else paintEach(context, width, height, trace, totalUs, nowUs, colour);
+}
+
+function paintEach(
+  context: CanvasRenderingContext2D, width: number, height: number, trace: Skeleton,
+  totalUs: number, nowUs: number, colour: (name: string) => string,
+): void {
+  const lane = Math.min(4, (height - 6) / Math.max(1, trace.count));
+  const tall = Math.max(1, lane * 0.75);
+  const colours = new Map<number, string>();
+  const of = (row: number): string => {
+    const kind = trace.aiKind[row]!;
+    let found = colours.get(kind);
+    if (!found) {
+      found = colour(kindColour(trace.strings[kind] ?? "").slice(4, -1));
+      colours.set(kind, found);
+    }
+    return found;
+  };
+  const error = colour("--error");
+  for (let row = 0; row < trace.count; row += 1) {
+    const left = (trace.start[row]! / totalUs) * width;
+    const right = (trace.endOf(row, nowUs) / totalUs) * width;
+    const failed = trace.status[row] === STATUS_ERROR || trace.state[row] === STATE_ABANDONED;
+    context.fillStyle = failed ? error : of(row);
+    context.fillRect(left, 3 + row * lane, Math.max(1, right - left), tall);
+  }
+}
+
+/** Returns how many rows are under way at each pixel, as a grid of `width` columns. */
+export function density(
+  trace: Skeleton, width: number, height: number, totalUs: number, nowUs: number,
+): Float32Array {
+  const grid = new Float32Array((width + 1) * height);
+  for (let row = 0; row < trace.count; row += 1) {
+    const line = Math.floor((row * height) / trace.count) * (width + 1);
+    const left = Math.min(width - 1, Math.floor((trace.start[row]! / totalUs) * width));
+    const end = Math.ceil((trace.endOf(row, nowUs) / totalUs) * width);
+    grid[line + left]! += 1;
+    grid[line + Math.min(width, Math.max(left + 1, end))]! -= 1;
+  }
+  for (let y = 0; y < height; y += 1) {
+    let under = 0;
+    for (let x = 0; x <= width; x += 1) {
+      under += grid[y * (width + 1) + x]!;
+      grid[y * (width + 1) + x] = under;
+    }
+  }
+  return grid;
+}
+
+function paintDensity(
+  context: CanvasRenderingContext2D, width: number, height: number, trace: Skeleton,
+  totalUs: number, nowUs: number, colour: (name: string) => string,
+): void {
+  const lines = height - 6;
+  const grid = density(trace, width, lines, totalUs, nowUs);
+  const rowsPerLine = trace.count / lines;
+  context.fillStyle = colour("--kind-agent");
+  for (let y = 0; y < lines; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const under = grid[y * (width + 1) + x]!;
+      if (under <= 0) continue;
+      context.globalAlpha = 0.25 + 0.75 * Math.min(1, Math.sqrt(under / rowsPerLine));
+      context.fillRect(x, 3 + y, 1, 1);
+    }
+  }
+  context.globalAlpha = 1;
+  context.fillStyle = colour("--error");
+  for (let row = 0; row < trace.count; row += 1) {
+    if (trace.status[row] !== STATUS_ERROR) continue;
+    context.fillRect((trace.start[row]! / totalUs) * width, 3 + (row * lines) / trace.count, 2, 2);
+  }
+}
