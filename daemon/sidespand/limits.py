@@ -293,7 +293,7 @@ INDEX_LIVE_LAG_S: Final = 5.0
 # A text of one item beyond this is not searched; JSON beyond the second is searched as it stands.
 INDEX_TEXT_CHARACTERS_MAX: Final = 64 * KIB
 INDEX_JSON_BYTES_MAX: Final = 256 * KIB
-# Items whose texts share a table: what one redaction writes anew, and how many tables a search asks.
+# Items whose texts share a table: what a redaction writes anew, and how many tables a search asks.
 INDEX_PART_ITEMS: Final = 131_072
 INDEX_PART_CHARACTERS: Final = 256 * MIB
 # In memory, while it writes: names, 150 bytes each; traces, 1 KiB each; calls of models, 300 bytes.

@@ -149,18 +149,23 @@ class Otelcol(Server):
     """The stock collector with a sending queue, which is where its acknowledgement comes from.
 
     Args:
-        root: A directory of its own; what was queued there by an earlier one is delivered first.
+        root: A directory of its own.
         storage: Of its queue: ``memory``, ``file_storage`` or ``file_storage + fsync``.
         onward: The port of 127.0.0.1 that it exports to over OTLP/gRPC; without, its debug exporter
             counts what comes out of the queue and drops it.
+        queue: Where the queue is stored, with what an earlier one left; below ``root`` by default.
     """
 
-    def __init__(self, root: Path, storage: str, onward: int | None = None) -> None:
-        (root / "queue").mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self, root: Path, storage: str, onward: int | None = None, queue: Path | None = None
+    ) -> None:
+        root.mkdir(parents=True)
+        queue = queue or root / "queue"
+        queue.mkdir(exist_ok=True)
         grpc_port, http_port, self._metrics_port = free_ports(3)
         kept = "" if storage == "memory" else "storage: file_storage"
         config = _OTELCOL.format(
-            queue=root / "queue", fsync=str(storage.endswith("fsync")).lower(), kept=kept,
+            queue=queue, fsync=str(storage.endswith("fsync")).lower(), kept=kept,
             grpc=grpc_port, http=http_port, metrics=self._metrics_port, onward=onward or 0,
             exporter="otlp" if onward else "debug",
         )  # fmt: skip

@@ -5,14 +5,17 @@ import subprocess
 import sys
 import urllib.parse
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import grpc
 import pytest
 
 from tests import doors
+from tests.api_server import ask
 from tests.collector import Collector, Failure, collecting
 from tests.daemon import Daemon, running, wait_until
+from tests.e2e.test_api import TARGETS
 from tests.e2e.test_export_policy import BEARER, SAID, SECRET, WAIT_S, conversation, outputs
 from tests.journals import run
 from tests.nats_servers import add_stream, client_of, messages, serving
@@ -78,6 +81,30 @@ def api_answers(daemon: Daemon) -> Iterator[tuple[str, bytes]]:
         answer = connection.getresponse()
         yield f"{method} {path}", answer.read() + repr(answer.getheaders()).encode()
         connection.close()
+    yield from _told_of_spans(daemon.run / "api.sock")
+
+
+def _indexed(daemon: Daemon) -> int:
+    return len(ask(daemon.run / "api.sock", "GET", "/v1/spans?q=text:redacted").json["spans"])
+
+
+def _told_of_spans(path: Path) -> Iterator[tuple[str, bytes]]:
+    # Every question that the API answers, asked about one of the conversations.
+    listed = ask(path, "GET", "/v1/spans?q=text:redacted").json["spans"][0]
+    span = listed["span_id"]
+    ids = {"trace": listed["trace_id"], "tool": span, "first": span, "second": span}
+    targets = TARGETS | {
+        "/v1/spans/{span}/content": "/v1/spans/{tool}/content?field=/span/attributes/note",
+        "/v1/spans/{span}/diff": "/v1/spans/{tool}/diff?of=messages&against={tool}",
+    }
+    for route, methods in ask(path, "GET", "/v1/openapi.json").json["paths"].items():
+        if "get" in methods and route != "/v1/stream":
+            told = ask(path, "GET", targets.get(route, route).format(**ids))
+            assert told.status == HTTPStatus.OK, (route, told.body)
+            yield f"GET {route}", told.body
+    found = ask(path, "GET", "/v1/traces?q=said")
+    assert "<redacted>" in found.json["traces"][0]["match"]
+    yield "GET with an excerpt", found.body
 
 
 def command_answers(daemon: Daemon) -> Iterator[tuple[str, bytes]]:
@@ -122,6 +149,7 @@ def _use(root: Path, collector: Collector, text: str) -> dict[str, bytes]:
         letters = place / "refused/dead-letters.jsonl"
         wait_until(lambda: letters.exists() and letters.stat().st_size > 0, WAIT_S, "letters")
         wait_until(lambda: daemon.log().count("▸") >= count, WAIT_S, "the screen")
+        wait_until(lambda: _indexed(daemon) == count, WAIT_S, "the index")
         found = dict(api_answers(daemon)) | dict(command_answers(daemon))
         found |= dict(outputs(daemon, root))
         assert daemon.terminate() == 0
@@ -161,5 +189,6 @@ def test_a_secret_is_in_nothing_that_comes_out(tmp_path: Path) -> None:
                 assert SAID.encode() not in body
                 assert BEARER.encode() not in body
         assert b"<redacted>" in found["deadletter show refused --all --json"]
+        assert b"<redacted>" in found["GET /v1/spans/{span}"]
 
     run(test())

@@ -1,11 +1,9 @@
 """What a step of an agent is, whichever convention told of it. Everything here is a value."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """What a call of a model used; None where nothing was reported.
 
     Args:
@@ -26,8 +24,7 @@ class Tokens:
     inferred: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ai:
+class Ai(NamedTuple):
     """One step; texts are empty where nothing was said.
 
     Args:
@@ -72,4 +69,5 @@ class Ai:
 
 def document(ai: Ai) -> dict[str, Any]:
     """Return the JSON form of a step."""
-    return asdict(ai) | {"finish_reasons": list(ai.finish_reasons)}
+    tokens = ai.tokens._asdict() if ai.tokens is not None else None
+    return ai._asdict() | {"tokens": tokens, "finish_reasons": list(ai.finish_reasons)}

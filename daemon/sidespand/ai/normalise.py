@@ -5,7 +5,7 @@ Values are only read, never believed: what has another type than its key promise
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 from sidespand.ai.dialect import COUNTS, TEXTS, Attributes, Dialect, Keys
 from sidespand.ai.model import Ai, Tokens
@@ -53,8 +53,29 @@ MAPPABLE: Final[Mapping[str, str]] = {
     "tokens.reasoning": "reasoning",
 }
 
-_T = TypeVar("_T")
 Normalise = Callable[[Attributes], Ai | None]
+
+
+class _Use(NamedTuple):
+    """What a key is good for.
+
+    Args:
+        field: Which it fills.
+        rank: The lower one stands where several keys fill a field.
+        read: Makes a value of it; None when it is none.
+    """
+
+    field: str
+    rank: int
+    read: Callable[[Any], Any]
+
+
+class _Reader(NamedTuple):
+    """A convention with the keys of the house, by key: spans have fewer keys than conventions."""
+
+    dialect: Dialect
+    kinds: Mapping[str, str]
+    uses: Mapping[str, tuple[_Use, ...]]
 
 
 def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
@@ -64,8 +85,8 @@ def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
         mapped: From names of MAPPABLE to keys of a house, which go before the conventions' own.
     """
     house = {MAPPABLE[name]: keys for name, keys in (mapped or {}).items()}
-    dialects = tuple(_with_house(dialect, house) for dialect in DIALECTS)
-    bare = _with_house(_BARE, house)
+    readers = tuple(_reader(dialect, house) for dialect in DIALECTS)
+    bare = _reader(_BARE, house)
     house_keys = frozenset(key for keys in house.values() for key in keys)
     spoken = _SPOKEN | house_keys
     known = spoken | _BARE_KEYS
@@ -74,9 +95,9 @@ def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
         if known.isdisjoint(attributes):
             return None
         if not spoken.isdisjoint(attributes):
-            for dialect in dialects:
-                if not dialect.marks.isdisjoint(attributes):
-                    return _read(dialect, attributes)
+            for reader in readers:
+                if not reader.dialect.marks.isdisjoint(attributes):
+                    return _read(reader, attributes)
         found = _read(bare, attributes)
         return found if found != _NOTHING else None
 
@@ -86,69 +107,63 @@ def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
 _NOTHING: Final = Ai("", "")
 
 
-def _with_house(dialect: Dialect, house: Mapping[str, Keys]) -> Dialect:
-    def first(field: str, keys: Keys) -> Keys:
-        return (*house.get(field, ()), *keys)
-
-    texts = {field: first(field, dialect.texts.get(field, ())) for field in TEXTS}
-    counts = {field: first(field, dialect.counts.get(field, ())) for field in COUNTS}
-    return Dialect(
-        dialect.name,
-        dialect.marks,
-        first("kind", dialect.kind),
-        {**dialect.kinds, **{kind: dialect.kinds.get(kind, kind) for kind in AI_KINDS}},
-        dialect.kind_of_model,
-        {field: keys for field, keys in texts.items() if keys},
-        {field: keys for field, keys in counts.items() if keys},
-        first("cost", dialect.cost),
-        dialect.finish_reasons,
-        dialect.ttft_s,
-        dialect.ttft_ms,
-        dialect.stream,
+def _reader(dialect: Dialect, house: Mapping[str, Keys]) -> _Reader:
+    uses: dict[str, list[_Use]] = {}
+    for field, keys, read in (
+        *((field, dialect.texts.get(field, ()), _text) for field in TEXTS),
+        *((field, dialect.counts.get(field, ()), _count) for field in COUNTS),
+        ("kind", dialect.kind, _text),
+        ("cost", dialect.cost, _amount),
+        ("finish_reasons", dialect.finish_reasons, _texts),
+        ("ttft_s", dialect.ttft_s, _amount),
+        ("ttft_ms", dialect.ttft_ms, _amount),
+        ("stream", dialect.stream, _flag),
+    ):
+        for rank, key in enumerate((*house.get(field, ()), *keys)):
+            uses.setdefault(key, []).append(_Use(field, rank, read))
+    own = {kind: dialect.kinds.get(kind, kind) for kind in AI_KINDS}
+    return _Reader(
+        dialect, {**dialect.kinds, **own}, {key: tuple(some) for key, some in uses.items()}
     )
 
 
-def _read(dialect: Dialect, attributes: Attributes) -> Ai:
-    texts: dict[str, str] = {}
-    for field, keys in dialect.texts.items():
-        for key in keys:
-            if key in attributes and (value := _text(attributes[key])):
-                texts[field] = value
-                break
-    kind = _kind(dialect, attributes, texts)
-    tokens = _tokens(dialect, attributes)
-    cost = _first(dialect.cost, attributes, _dollars)
+def _read(reader: _Reader, attributes: Attributes) -> Ai:
+    dialect, kinds, uses = reader
+    found: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    for key, given in attributes.items():
+        for field, rank, read in uses.get(key, ()):
+            if field not in ranks or rank < ranks[field]:
+                value = read(given)
+                if value is not None:
+                    found[field], ranks[field] = value, rank
+    kind = _kind(dialect, kinds, found)
+    tokens = _tokens({field: found.pop(field) for field in COUNTS if field in found})
+    cost = found.pop("cost", None)
+    ttft_s, ttft_ms = found.pop("ttft_s", None), found.pop("ttft_ms", None)
     return Ai(
         kind=kind,
         dialect=dialect.name,
         tokens=tokens,
         cost_usd=cost,
-        finish_reasons=_first(dialect.finish_reasons, attributes, _texts) or (),
-        ttft_ms=_ttft_ms(dialect, attributes),
-        stream=_first(dialect.stream, attributes, _flag),
+        ttft_ms=ttft_ms if ttft_s is None else ttft_s * 1000,
         aggregate=(tokens is not None or cost is not None) and kind not in _CALLS,
-        **texts,
+        **found,
     )
 
 
-def _kind(dialect: Dialect, attributes: Attributes, texts: Mapping[str, str]) -> str:
-    for key in dialect.kind:
-        if key in attributes and (value := _text(attributes[key])):
-            return dialect.kinds.get(value.lower(), "step")
-    if "model" in texts:
+def _kind(dialect: Dialect, kinds: Mapping[str, str], found: dict[str, Any]) -> str:
+    named = found.pop("kind", None)
+    if named is not None:
+        return kinds.get(named.lower(), "step")
+    if "model" in found:
         return dialect.kind_of_model
-    if "tool" in texts:
+    if "tool" in found:
         return "tool"
-    return "agent" if "agent" in texts else ""
+    return "agent" if "agent" in found else ""
 
 
-def _tokens(dialect: Dialect, attributes: Attributes) -> Tokens | None:
-    found: dict[str, int] = {}
-    for field, keys in dialect.counts.items():
-        for key in keys:
-            if key in attributes and (value := _count(attributes[key])) is not None:
-                found[field] = value
-                break
+def _tokens(found: dict[str, int]) -> Tokens | None:
     if not found:
         return None
     beside = found.get("cached", 0) + found.get("cache_write", 0)
@@ -162,34 +177,18 @@ def _tokens(dialect: Dialect, attributes: Attributes) -> Tokens | None:
     return Tokens(inferred=inferred, **found)
 
 
-def _ttft_ms(dialect: Dialect, attributes: Attributes) -> float | None:
-    seconds = _first(dialect.ttft_s, attributes, _dollars)
-    if seconds is not None:
-        return seconds * 1000
-    return _first(dialect.ttft_ms, attributes, _dollars)
-
-
-def _first(keys: Keys, attributes: Attributes, read: Callable[[Any], _T | None]) -> _T | None:
-    for key in keys:
-        if key in attributes:
-            value = read(attributes[key])
-            if value is not None:
-                return value
-    return None
-
-
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return value[:AI_TEXT_CHARACTERS_MAX]
+        return value[:AI_TEXT_CHARACTERS_MAX] or None
     # Ids are numbers in some houses.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
     if isinstance(value, str):
         return (value[:AI_TEXT_CHARACTERS_MAX],)
     if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
-        return tuple(_text(one) for one in value) or None
+        return tuple(_text(one) or "" for one in value) or None
     return None
 
 
@@ -203,7 +202,7 @@ def _count(value: Any) -> int | None:
     return None
 
 
-def _dollars(value: Any) -> float | None:
+def _amount(value: Any) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
         if math.isfinite(number) and 0 <= number <= AI_COUNT_MAX:

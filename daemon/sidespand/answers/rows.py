@@ -1,7 +1,6 @@
 """What the index answers with, as JSON, where ``index.documents`` alone does not suffice. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sidespand import ai
 from sidespand.ai import Ai, Tokens
@@ -33,4 +32,4 @@ def ai_document(found: Ai | None) -> Document | None:
     """Return what a step of an agent is; null for a span that says nothing of agents."""
     if found is None:
         return None
-    return {**ai.document(found), "tokens": asdict(found.tokens or Tokens())}
+    return {**ai.document(found), "tokens": (found.tokens or Tokens())._asdict()}

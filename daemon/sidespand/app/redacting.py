@@ -47,6 +47,7 @@ class NodeAdmin:
         carriers: Sequence[Carrier],
         channel: WorkerEnd,
         places: Path,
+        *,
         index: Indexer | None,
         reload: Callable[[], Awaitable[Reloaded]],
     ) -> None:

@@ -1,8 +1,8 @@
 """Tells systemd that the recorder still works, by way of the thread that commits.
 
 An idle daemon has nothing to commit, so each sign of life goes through the write thread's queue and
-comes back over the event loop: whichever of the two is stuck, no sign goes out, and systemd ends the
-process after WatchdogSec. Source: sd_watchdog_enabled(3), sd_notify(3).
+comes back over the event loop: whichever of the two is stuck, no sign goes out, and systemd ends
+the process after WatchdogSec. Source: sd_watchdog_enabled(3), sd_notify(3).
 """
 
 import asyncio

@@ -87,8 +87,8 @@ class Worker:
             self._runner.carriers,
             self._channel,
             self._carriers.places,
-            self._indexer,
-            self._reload,
+            index=self._indexer,
+            reload=self._reload,
         )
         normalise = normaliser(config.index_attributes)
         stock = Stock(self._reader, normalise, index, secrets=secrets)

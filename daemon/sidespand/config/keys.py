@@ -277,9 +277,9 @@ KEYS: tuple[Key, ...] = (
         "insecure_listen = false",
         "Listen beyond loopback without TLS: whoever sees the traffic sees token and spans."),
     Key("web.socket_group", "web_socket_gid", values.group_id, _readers_gid,
-        'socket_group = "sidespan-read"',
-        "The group that may ask on api.sock what was recorded, but change nothing; sidespan-read by "
-        "default, where the daemon is in it, and else nobody but the daemon's own user."),
+        "socket_group = 1000",
+        "The group that may ask on api.sock what was recorded, but change nothing. By default "
+        "sidespan-read, where the daemon is in it, and else nobody but the daemon's own user."),
     Key("index.enabled", "index_enabled", values.boolean, lambda _: True,
         "[index]\nenabled = true",
         "Keep the index that searches and the web page ask; it can be built anew at any time."),

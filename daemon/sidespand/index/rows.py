@@ -33,7 +33,7 @@ class TraceRow:
         trace_id: 16 bytes.
         name: Of its root span; of its earliest span while no root is recorded.
         service: Of the same span.
-        services: Their names in order of appearance; as all lists here at most TRACE_VALUES_MAX.
+        services: Their names, each once; as all lists here at most TRACE_VALUES_MAX.
         agent: Of the outermost agent; empty without one.
         agents: Names of agents.
         conversation_id: Empty when none is named; of several the first.

@@ -44,7 +44,6 @@ _SELECT_TRACE: Final = f"SELECT {', '.join(TRACE_COLUMNS)} FROM trace WHERE id =
 # Columns of a span whose numbers are posted, so that traces are found by them.
 _FIRST_TERM: Final = SPAN_COLUMNS.index("name")
 _AFTER_TERMS: Final = SPAN_COLUMNS.index("error") + 1
-_NO_TERM: Final = (None,)
 _MERGED: Final = range(7, len(SPAN_COLUMNS))
 _STATE: Final = HAS_BITS["state"]
 
@@ -295,13 +294,18 @@ class IndexWriter:
 
     def _post(self, touched: Sequence[Trace]) -> None:
         # The rows of one transaction, and of each trace only what is new to it.
-        by_no = {trace.no: trace for trace in touched}
+        found: dict[int, set[int | None]] = {trace.no: set() for trace in touched}
         for row in self._pending.values():
-            trace = by_no[row[1]]
-            terms = {*row[_FIRST_TERM:_AFTER_TERMS], *self._shared_terms(row[6], row[7], row[32])}
-            for term in sorted(terms.difference(trace.postings, _NO_TERM)):
+            found[row[1]].update(
+                row[_FIRST_TERM:_AFTER_TERMS], self._shared_terms(row[6], row[7], row[32])
+            )
+        for trace in touched:
+            for term in found[trace.no].difference(trace.postings):
                 self._post_one(trace, term)
-        self.db.executemany("INSERT OR IGNORE INTO trace_term VALUES (?, ?)", self._postings)
+        # In the order of the table: what is common is appended in one place.
+        self.db.executemany(
+            "INSERT OR IGNORE INTO trace_term VALUES (?, ?)", sorted(self._postings)
+        )
 
     def _post_one(self, trace: Trace, term: int | None) -> None:
         if term is not None and trace.post(term):

@@ -20,7 +20,7 @@ from sidespand.errors import PermissionRefused, SidespanError
 from sidespand.limits import API_ORDERS_MAX, API_QUESTIONS_MAX, API_THREADS
 from sidespand.web import evidence, openapi, pages, spans, state, stream, sums, traces, writing
 from sidespand.web.access import Door
-from sidespand.web.encoding import encoded
+from sidespand.web.encoding import encoded_without
 from sidespand.web.evidence import Checker
 from sidespand.web.guard import Guard
 from sidespand.web.pool import Pool
@@ -49,6 +49,7 @@ class Api:
     ) -> None:
         self._pool = Pool("api", API_THREADS, API_QUESTIONS_MAX)
         self._slow = Pool("api-order", 1, API_ORDERS_MAX)
+        self._secrets = stock.secrets
         self._feed = Feed(stock, self._pool)
         self.endpoints: Sequence[Endpoint] = (
             *state.endpoints(stock, web),
@@ -75,8 +76,9 @@ class Api:
         async def style(_request: Request) -> Response:
             return Response(pages.DOCS_STYLE, media_type="text/css")
 
+        paths = dict.fromkeys(one.path for one in served)
         routes = [
-            *(self._route(path, served, door) for path in dict.fromkeys(one.path for one in served)),
+            *(self._route(path, served, door) for path in paths),
             Route(_OPENAPI, described, methods=["GET"]),
             Route("/docs", docs, methods=["GET"]),
             Route("/docs.css", style, methods=["GET"]),
@@ -102,9 +104,7 @@ class Api:
 
         return Route(path, serve, methods=list(handlers))
 
-    def _served(
-        self, endpoint: Endpoint, door: Door
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _served(self, endpoint: Endpoint, door: Door) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             try:
                 if endpoint.writes and not door.may_write(getattr(request.state, PEER_UID, None)):
@@ -118,7 +118,7 @@ class Api:
                 answer = endpoint.answer
                 assert answer is not None
                 pool = self._slow if endpoint.slow else self._pool
-                body = await pool.run(lambda: encoded(answer(asked)))
+                body = await pool.run(lambda: encoded_without(answer(asked), self._secrets))
                 return Response(body, media_type="application/json")
             except SidespanError as error:
                 return refusal(error)

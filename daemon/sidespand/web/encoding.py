@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sidespand.scrubbing import Secrets
+
 _ELEMENTS_AT_ONCE = 2000
 _DEPTH_IN_PIECES = 2
 
@@ -11,6 +13,20 @@ _DEPTH_IN_PIECES = 2
 def encoded(document: Any) -> bytes:
     """Return a document as JSON in UTF-8."""
     return "".join(_pieces(document, _DEPTH_IN_PIECES)).encode("utf-8", "replace")
+
+
+def encoded_without(document: Any, secrets: Secrets) -> bytes:
+    """Return a document as JSON in UTF-8, each secret in a text or key replaced."""
+    body = encoded(document)
+    return encoded(_scrubbed(document, secrets)) if secrets.are_in(body) else body
+
+
+def _scrubbed(value: Any, secrets: Secrets) -> Any:
+    if isinstance(value, str):
+        return secrets.scrub(value)
+    if isinstance(value, dict):
+        return {secrets.scrub(key): _scrubbed(one, secrets) for key, one in value.items()}
+    return [_scrubbed(one, secrets) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _pieces(value: Any, depth: int) -> Iterator[str]:

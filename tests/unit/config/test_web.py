@@ -35,7 +35,16 @@ def test_a_system_service_has_no_page_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://a.b/", "https://a.b/path", "*", "null", "a.b", "https://*.b", "https://A.b", "file://x"],
+    [
+        "https://a.b/",
+        "https://a.b/path",
+        "*",
+        "null",
+        "a.b",
+        "https://*.b",
+        "https://A.b",
+        "file://x",
+    ],
 )
 def test_an_origin_is_what_a_browser_sends(tmp_path: Path, origin: str) -> None:
     """Anything else would never be equal to one, or to too many."""

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
 from sidespand.index.indexer import IndexOptions
 from sidespand.model import Content, Kind
 from sidespand.scrubbing import Secrets
 from tests import journals
-from tests.otlp import export_request, logs_request
+from tests.indexes import everything
+from tests.otlp import export_request
 from tests.unit.index.test_indexer import PATH, found, index
 from tests.unit.sinks.policies import put, span_of
 
@@ -39,20 +41,21 @@ def test_no_configured_secret_is_in_the_index(tmp_path: Path) -> None:
     """Of spans, marks and logs; the items are there, with ``<redacted>`` in its place."""
 
     async def run() -> None:
-        span = telling(SECRET)
-        log = logs_request(1, trace_id=bytes(15) + b"\x08")
-        log.resource_logs[0].scope_logs[0].log_records[0].body.string_value = SECRET
-        contents = [
-            span,
-            Content(Kind.LOGS, log.SerializeToString(), 1),
-            telling(OTHER),
-        ]
-        await journals.write(tmp_path, contents)
+        log = LogsData()
+        said = (
+            log.resource_logs.add()
+            .scope_logs.add()
+            .log_records.add(trace_id=bytes(15) + b"\x07", event_name=SECRET)
+        )
+        said.body.string_value = SECRET
+        logs = Content(Kind.LOGS, log.SerializeToString(), 1)
+        await journals.write(tmp_path, [telling(SECRET), logs, telling(OTHER)])
         await index(tmp_path, IndexOptions(secrets=Secrets([SECRET])))
         held = bytes_of(tmp_path)
         assert SECRET.encode() not in held
         assert OTHER.encode() in held
-        assert found(tmp_path, "text:redacted") == [7, 8]
+        assert found(tmp_path, "text:redacted") == [7]
+        assert len(everything(tmp_path / PATH)["logs"]) == 1
         assert found(tmp_path, f'text:"{SECRET}"') == []
 
     journals.run(run())
