@@ -309,6 +309,8 @@ TOOL_CALLS_MAX: Final = 64
 INDEX_CACHE_KIB: Final = 16 * 1024
 INDEX_READ_CACHE_KIB: Final = 4 * 1024
 INDEX_BUSY_S: Final = 5.0
+# A question waits for an index that is being made anew: its file is there within milliseconds.
+INDEX_BIRTH_S: Final = 1.0
 # One question; candidates that it weighs one by one before it walks in order; rows of statistics.
 INDEX_QUERY_S: Final = 2.0
 # A trace of a million spans is read whole.

@@ -43,11 +43,7 @@ def traces_answer(
     for row, document in zip(page.rows, found["traces"], strict=True):
         document["match"] = excerpt(stock, row, words)
     position = stock.index.position()
-    return {
-        **found,
-        "position": None if position is None else str(position),
-        "index": index_document(stock.index.lag()),
-    }
+    return with_index(stock, {**found, "position": None if position is None else str(position)})
 
 
 def spans_answer(
@@ -55,7 +51,12 @@ def spans_answer(
 ) -> Document:
     """Return a part of the list of spans; errors as of ``traces_answer``."""
     page = stock.index.spans(parsed(line), sorted_by(sort), limit, after)
-    return documents.spans_page(page)
+    return with_index(stock, documents.spans_page(page))
+
+
+def with_index(stock: Stock, document: Document) -> Document:
+    """Return an answer, and how far behind the index is that gave it."""
+    return {**document, "index": index_document(stock.index.lag())}
 
 
 def open_answer(stock: Stock) -> Document:

@@ -34,12 +34,15 @@ class Housekeeper:
     def __init__(
         self, store: JournalStore, config: Config, clock: Clock, telemetry: Telemetry
     ) -> None:
+        self._store = store
         self._upkeep = Upkeep(store, retention_of(config), clock)
         self._telemetry = telemetry
         self._cursors: dict[str, Position] = {}
         self._counted = (0, 0)
         self._failing = False
-        self._stopping = asyncio.Event()
+        self._newest = store.segments[-1]
+        self._stopping = False
+        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -49,10 +52,18 @@ class Housekeeper:
 
     async def close(self) -> None:
         """Finish what is being removed or redacted, and stop."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
             await self._task
         await asyncio.get_running_loop().run_in_executor(None, self._upkeep.close)
+
+    def advance(self) -> None:
+        """Look at once when the commit that was just reported began another segment."""
+        newest = self._store.segments[-1]
+        if newest != self._newest:
+            self._newest = newest
+            self._wake.set()
 
     def note_cursors(self, cursors: Mapping[str, Position]) -> None:
         """Learn how far sinks have come, durably."""
@@ -93,7 +104,8 @@ class Housekeeper:
         return told._asdict()
 
     async def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping:
+            self._wake.clear()
             try:
                 await self._upkeep.trim(self._cursors)
             except (SidespanError, OSError) as error:
@@ -105,7 +117,7 @@ class Housekeeper:
             self._show()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(UPKEEP_S):
-                    await self._stopping.wait()
+                    await self._wake.wait()
 
     def _show(self) -> None:
         telemetry, figures = self._telemetry, self._upkeep.figures

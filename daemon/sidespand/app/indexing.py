@@ -36,7 +36,7 @@ def begin_index(
         secrets: What is not stored.
     """
     indexer = _indexer(config, journal, secrets)
-    return indexer, IndexReader(indexer.path, INDEX_QUERY_S, indexer.lag)
+    return indexer, IndexReader(indexer.path, INDEX_QUERY_S, indexer.lag, indexer.look)
 
 
 def figures(indexer: Indexer) -> IndexFigures:

@@ -188,6 +188,7 @@ class Recorder:
 
     def _on_commit(self, position: Position) -> None:
         self._checkpointer.advance()
+        self._housekeeper.advance()
         self._worker.advance(position)
 
     def _on_fatal(self, error: Exception) -> None:

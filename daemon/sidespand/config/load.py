@@ -20,11 +20,24 @@ SOCKET_NAMES = ("ingest.sock", "grpc.sock", "http.sock", "api.sock")
 
 
 def default_path(environment: Environment) -> Path | None:
-    """Return the configuration file that is used when none is named; None when there is none."""
+    """Return the configuration file that is used when none is named; None when there is none.
+
+    Raises:
+        ConfigError: A service may not read the one in /etc. It is not left out in silence.
+    """
     home = environment.get("XDG_CONFIG_HOME") or environment.get("HOME", "") + "/.config"
-    for candidate in (Path(home) / "sidespan/sidespan.toml", Path("/etc/sidespan/sidespan.toml")):
-        if candidate.is_file():
-            return candidate
+    system = Path("/etc/sidespan/sidespan.toml")
+    for candidate in (Path(home) / "sidespan/sidespan.toml", system):
+        try:
+            if candidate.is_file():
+                return candidate
+        except PermissionError as error:
+            # A service sees no home, and who may look at spans need not see the configuration.
+            if candidate == system and "STATE_DIRECTORY" in environment:
+                raise ConfigError(
+                    f"{candidate}: {error.strerror}",
+                    hint=f"chgrp {candidate.parent} to the group that the service runs as",
+                ) from error
     return None
 
 

@@ -4,16 +4,17 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from sidespand.errors import InvalidRequest, NotFound, Unavailable
 from sidespand.index.schema import SCHEMA_VERSION
-from sidespand.limits import INDEX_BUSY_S, INDEX_READ_CACHE_KIB
+from sidespand.limits import INDEX_BIRTH_S, INDEX_BUSY_S, INDEX_READ_CACHE_KIB
 
 # Steps of SQLite's machine between two looks at the clock.
 _STEPS: Final = 2000
+_PAUSE_S: Final = 0.01
 _GONE: Final = "there is no index of this store"
 _HINT: Final = "the daemon makes it within moments of its start; `sidespan status` says how it is"
 
@@ -24,11 +25,16 @@ class Connections:
     Args:
         path: Of the database.
         time_s_max: What one question may take.
+        absent: Told when the file is not there, or not finished; it is waited for then for
+            INDEX_BIRTH_S. None where nobody makes it.
     """
 
-    def __init__(self, path: Path, time_s_max: float) -> None:
+    def __init__(
+        self, path: Path, time_s_max: float, absent: Callable[[], None] | None = None
+    ) -> None:
         self._path = path
         self._time_s_max = time_s_max
+        self._absent = absent
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -75,6 +81,17 @@ class Connections:
         self._local = threading.local()
 
     def _connection(self) -> sqlite3.Connection:
+        deadline = time.monotonic() + INDEX_BIRTH_S
+        while True:
+            try:
+                return self._current()
+            except (NotFound, Unavailable):
+                if self._absent is None or time.monotonic() > deadline:
+                    raise
+                self._absent()
+                time.sleep(_PAUSE_S)
+
+    def _current(self) -> sqlite3.Connection:
         try:
             facts = self._path.stat()
         except FileNotFoundError:

@@ -46,6 +46,7 @@ def trace_row(row: TraceRow) -> Document:
         "first_position": str(row.first),
         "last_position": str(row.last),
         "match": None,
+        "root_recorded": row.root_recorded,
     }
 
 
@@ -140,15 +141,25 @@ def completions(found: Iterable[Completion]) -> Document:
 
 
 def table(found: Table) -> Document:
-    """Return the answer to a question in SQL; bytes are lower hex."""
+    """Return the answer to a question in SQL.
+
+    Bytes are lower hex; what JSON has no number for is a string, as in ``query.documents``.
+    """
     return {
         "columns": list(found.columns),
-        "rows": [
-            [value.hex() if isinstance(value, bytes) else value for value in row]
-            for row in found.rows
-        ],
+        "rows": [[_cell(value) for value in row] for row in found.rows],
         "truncated": found.truncated,
     }
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, int) and abs(value) > INTEGER_EXACT_MAX:
+        return str(value)
+    return value
 
 
 def _digits(number: int | None) -> str | None:

@@ -34,6 +34,9 @@ _CALL_MARKS = (b"tool_call", b"tool_use", b"tool_result", b"function_call")
 _SOURCES_MAX = 1024
 # What the database holds; a peer may claim any 64 bits.
 _NS_MAX = 2**63 - 1
+_PARENT, _CONTENT, _EVENTS = (HAS_BITS[word] for word in ("parent", "content", "events"))
+_LINKS, _STATE, _FAILED = (HAS_BITS[word] for word in ("links", "state", "error"))
+_ZERO = bytes(SPAN_ID_BYTES)
 # What a span has when the column says something.
 _HAS_COLUMNS = tuple(
     (HAS_BITS[word], SPAN_COLUMNS.index(column))
@@ -151,33 +154,35 @@ class Extractor:
         ai = self._normalise(said)
         name, span_id = span.name, span.span_id
         parent = span.parent_span_id
-        parent_id = signed(parent) if len(parent) == SPAN_ID_BYTES and any(parent) else None
-        start_ns = min(span.start_time_unix_nano, _NS_MAX)
-        end_ns = min(span.end_time_unix_nano, _NS_MAX)
-        status = span.status.code
+        parent_id = signed(parent) if len(parent) == SPAN_ID_BYTES and parent != _ZERO else None
+        start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
+        if start_ns > _NS_MAX or end_ns > _NS_MAX:
+            start_ns, end_ns = min(start_ns, _NS_MAX), min(end_ns, _NS_MAX)
+        status = span.status
         attribute_text, content = texts.of_attributes(said)
-        has = 0 if parent_id is None else HAS_BITS["parent"]
-        events, exception = self._events(span, content) if span.events else ((), "")
+        has = 0 if parent_id is None else _PARENT
+        if content:
+            has |= _CONTENT
+        events: Sequence[tuple[int, int, int | None]] = ()
+        exception = ""
+        if span.events:
+            events, exception, carries = self._events(span, content)
+            has |= _EVENTS | (_CONTENT if carries else 0)
         links = self._links(span) if span.links else ()
         snapshots = (
             [(one.name[:AI_TEXT_CHARACTERS_MAX], one.when) for one in states.of(said)]
             if self._has_states
             else ()
         )
-        if span.status.message:
-            content.append(span.status.message)
-        error = number("error", (ai.error_type if ai is not None else "") or exception)
-        if error is None and "error.type" in said:
-            error = number("error", str(said["error.type"]))
-        has |= (
-            (HAS_BITS["error"] if status == _ERROR else 0)
-            | (HAS_BITS["content"] if content else 0)
-            | (HAS_BITS["events"] if events else 0)
-            | (HAS_BITS["links"] if links else 0)
-            | (HAS_BITS["state"] if snapshots else 0)
-        )
+        error = None
+        if status.code == _ERROR or exception or "error.type" in said:
+            has |= _FAILED if status.code == _ERROR else 0
+            content.append(status.message)
+            error = number("error", str(said.get("error.type") or exception))
+        if links or snapshots:
+            has |= (_LINKS if links else 0) | (_STATE if snapshots else 0)
         row = [
-            row_id, 0, signed(span_id), parent_id, state, status, span.kind, 0, start_ns,
+            row_id, 0, signed(span_id), parent_id, state, status.code, span.kind, 0, start_ns,
             None if state == OPEN or not end_ns else max(0, end_ns - start_ns),
             number("name", name), source.service, source.process, node, source.resource,
             None, None, None, None, None, None, None, error,
@@ -190,7 +195,8 @@ class Extractor:
             calls = tool_calls.named(said) if self._has_calls else ()
             if ai.tool_call_id:
                 calls = [*calls, (ai.tool_call_id, tool_calls.RAN)]
-        text = Text(row_id, name, attribute_text, texts.bounded(content), span_id.hex())
+        content_text = texts.bounded(content) if content else ""
+        text = Text(row_id, name, attribute_text, content_text, span_id.hex())
         return SpanFacts(span.trace_id, row, ai, text, events, links, snapshots, calls)
 
     def _fill(self, row: list[Any], ai: Ai) -> None:
@@ -219,9 +225,9 @@ class Extractor:
 
     def _events(
         self, span: trace_pb2.Span, content: list[str]
-    ) -> tuple[list[tuple[int, int, int | None]], str]:
+    ) -> tuple[list[tuple[int, int, int | None]], str, bool]:
         found = []
-        exception = ""
+        exception, carries = "", False
         for index, event in enumerate(span.events):
             said = attributes(event.attributes)
             name = event.name
@@ -231,11 +237,12 @@ class Extractor:
                 exception = said["exception.type"]
             content.append(name)
             if is_content_event(name):
+                carries = True
                 content.extend(one for value in said.values() for one in texts.of_value(value))
             else:
                 words, spoken = texts.of_attributes(said)
                 content.extend((words, *spoken))
-        return found, exception
+        return found, exception, carries
 
     def _links(self, span: trace_pb2.Span) -> list[tuple[int, bytes, int, int | None]]:
         found = []

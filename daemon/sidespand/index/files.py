@@ -70,6 +70,15 @@ def open_or_begin(path: Path, facts: Mapping[str, object]) -> sqlite3.Connection
     return db
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return which file lies there now; None for none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def remove(path: Path) -> None:
     """Remove an index; whoever still reads it reads on."""
     for suffix in _BESIDE:

@@ -22,7 +22,7 @@ import msgpack
 
 from sidespand import redaction
 from sidespand.ai import normaliser
-from sidespand.index import files, looking, removal
+from sidespand.index import files, holes, looking, removal
 from sidespand.index.extract import NodeRef
 from sidespand.index.rows import Lag
 from sidespand.index.schema import item_id
@@ -100,6 +100,8 @@ class Indexer:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._anew = threading.Event()
+        self._building = False
+        self._file: tuple[int, int] | None = None
         self._erasing: deque[tuple[Sequence[Gap], Future[None]]] = deque()
         self._gone: list[Gap] = []
         self._trim_to = 0
@@ -130,6 +132,10 @@ class Indexer:
     def begin_anew(self) -> None:
         """Have the file removed and built from the journal again; from any thread."""
         self._anew.set()
+        self._wake.set()
+
+    def look(self) -> None:
+        """Have it looked after soon whether the file is still there; from any thread."""
         self._wake.set()
 
     async def erase(self, gone: Sequence[Gap]) -> None:
@@ -164,7 +170,8 @@ class Indexer:
             seconds = 0.0
         same = position is not None and position.ordinal == newest.ordinal
         items = newest.lsn - (position.lsn if same and position is not None else 0)
-        return Lag("building" if seconds > INDEX_LIVE_LAG_S else "live", max(0, items), seconds)
+        building = self._building or seconds > INDEX_LIVE_LAG_S
+        return Lag("building" if building else "live", max(0, items), seconds)
 
     def raise_failure(self) -> None:
         """Raise why the index cannot be written just now; nothing while it can."""
@@ -206,6 +213,8 @@ class Indexer:
         self._position = looking.position(db)
         if existed and self._position is None:
             self.rebuilds += 1
+            self._building = True
+        self._file = files.identity(self.path)
         self._writer = IndexWriter(db, self._normalise, self._node_ref)
         self._trim_to = 0
 
@@ -228,12 +237,17 @@ class Indexer:
         self._erasing.clear()
 
     def _begin_anew(self) -> None:
-        files.remove(self.path)
+        # Before the file goes: what is answered without it must not look whole.
+        self._building = True
         self._position = None
+        files.remove(self.path)
         self.rebuilds += 1
 
     def _step(self) -> bool:
-        if self._anew.is_set():
+        removed = files.identity(self.path) != self._file
+        if removed:
+            _log.warning("the index was removed and is built anew")
+        if removed or self._anew.is_set():
             self._anew.clear()
             self._close()
             self._begin_anew()
@@ -288,11 +302,14 @@ class Indexer:
             raise
         self._position = position
         self.indexed_items += items
+        if position == newest:
+            self._building = False
         return True
 
     def _take(self, entry: Record | Gap) -> int:
         assert self._writer is not None
         if isinstance(entry, Gap):
+            holes.note_gap(self._writer.db, entry)
             if entry.reason == "trimmed":
                 self._trim_to = max(self._trim_to, item_id(entry.ordinal, entry.last))
             return 0
@@ -304,6 +321,8 @@ class Indexer:
             body: dict[str, Any] = msgpack.unpackb(entry.payload)
             last = item_id(int(body["ordinal"]), int(body["last_lsn"]))
             self._trim_to = max(self._trim_to, last)
+        if kind.is_control:
+            holes.note_record(self._writer.db, entry)
         return self._writer.index(entry)
 
     def _start_again(self) -> None:

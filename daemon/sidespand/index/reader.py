@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sidespand.errors import InvalidRequest
-from sidespand.index import looking, searching, skeleton, sums
+from sidespand.index import holes, looking, searching, skeleton, sums
 from sidespand.index.connections import Connections
 from sidespand.index.decoding import SPAN_SQL, TRACE_SQL, lineages, span_rows, trace_rows
 from sidespand.index.questions import ask
@@ -25,7 +25,7 @@ from sidespand.index.rows import (
 from sidespand.index.schema import OPEN, item_id, position_of
 from sidespand.index.searching import Paging
 from sidespand.limits import INDEX_QUERY_S, INDEX_ROWS_MAX, INDEX_SKELETON_S
-from sidespand.model import Position
+from sidespand.model import Gap, Position
 from sidespand.search import Query, Sort, Term, Value
 
 
@@ -43,12 +43,17 @@ class IndexReader:
         path: Of the database.
         time_s_max: What one question may take.
         lag: Tells how far the index is behind; by default nobody knows of anything newer.
+        absent: As of ``Connections``: who makes the index, if anybody.
     """
 
     def __init__(
-        self, path: Path, time_s_max: float = INDEX_QUERY_S, lag: Callable[[], Lag] = _live
+        self,
+        path: Path,
+        time_s_max: float = INDEX_QUERY_S,
+        lag: Callable[[], Lag] = _live,
+        absent: Callable[[], None] | None = None,
     ) -> None:
-        self._connections = Connections(path, time_s_max)
+        self._connections = Connections(path, time_s_max, absent)
         self._time_s_max = time_s_max
         self._lag = lag
 
@@ -97,6 +102,16 @@ class IndexReader:
         """Return a trace in columns; None when it is not indexed."""
         with self._connections.asked(INDEX_SKELETON_S) as db:
             return skeleton.read(db, trace_id)
+
+    def gaps(self, first: Position, last: Position) -> tuple[Gap, ...]:
+        """Return the holes that the log declares between two positions, and right before them."""
+        with self._connections.asked() as db:
+            return holes.of_stretch(db, first, last)
+
+    def redactions(self, trace_id: bytes | None = None, limit: int = 50) -> tuple[Position, ...]:
+        """Return where the log tells of redactions, of one trace or of all, the newest first."""
+        with self._connections.asked() as db:
+            return holes.redactions(db, trace_id, _bounded(limit))
 
     def spans(
         self, query: Query, sort: Sort | None = None, limit: int = 50, after: str | None = None
@@ -206,8 +221,9 @@ class IndexReader:
             ).fetchall()
             whole = len(rows) < _bounded(limit)
             upto = newest if whole else position_of(rows[-1][1], lineages(db))
+            gaps = holes.since(db, after, upto)
             if not rows:
-                return Changes((), upto)
+                return Changes((), upto, gaps)
             listed = Term("trace", values=tuple(Value(row[0].hex()) for row in rows))
             asked = query or Query()
             found = searching.traces(
@@ -216,7 +232,7 @@ class IndexReader:
                 Sort("updated", descending=False),
                 Paging(len(rows)),
             )
-            return Changes(trace_rows(db, found.rows, found.matches), upto)
+            return Changes(trace_rows(db, found.rows, found.matches), upto, gaps)
 
     def position(self) -> Position | None:
         """Return how far the index has come; None before its first record."""

@@ -15,7 +15,7 @@ from sidespand.model import Position
 from sidespand.search_fields import AI_KINDS, HAS, SPAN_KINDS
 
 # Raised with every change of what is below: an index of another number is built anew.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "index.sqlite"
 _LSN_BITS: Final = 48
 _LSN_MASK: Final = (1 << _LSN_BITS) - 1
@@ -115,6 +115,12 @@ CREATE TABLE log (
   id INTEGER PRIMARY KEY, trace_no INTEGER NOT NULL, span_id INTEGER, time_ns INTEGER NOT NULL,
   severity INTEGER NOT NULL, event INTEGER);
 CREATE INDEX log_by_trace ON log (trace_no, span_id);
+CREATE TABLE hole (
+  at_id INTEGER NOT NULL, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
+  reason TEXT NOT NULL, PRIMARY KEY (first_id, last_id, reason)) WITHOUT ROWID;
+CREATE INDEX hole_by_at ON hole (at_id);
+CREATE TABLE redacted_trace (
+  trace_id BLOB NOT NULL, at_id INTEGER NOT NULL, PRIMARY KEY (trace_id, at_id)) WITHOUT ROWID;
 CREATE TABLE part (
   no INTEGER PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
   items INTEGER NOT NULL, wall_ns INTEGER NOT NULL);

@@ -4,7 +4,7 @@ A key is one word, directly before the words of its value, so that ``attr.KEY:va
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -59,10 +59,8 @@ def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
                 parts.append(value)
         elif kind is int or kind is float or kind is bool:
             parts.append(str(value))
-        elif is_content:
-            content.extend(_strings(value, _DEPTH_MAX))
         else:
-            parts.extend(_strings(value, _DEPTH_MAX))
+            _collect(value, content if is_content else parts, _DEPTH_MAX)
     return bounded(parts), content
 
 
@@ -76,7 +74,7 @@ def plain(text: str) -> str:
     """Return the words of a text; of one that is JSON those of its strings, without escapes."""
     if text[:1] in ("[", "{") and len(text) <= INDEX_JSON_BYTES_MAX:
         try:
-            return " ".join(_strings(json.loads(text), _DEPTH_MAX))
+            return " ".join(of_value(json.loads(text)))
         except (ValueError, RecursionError):
             return text
     return text
@@ -84,21 +82,20 @@ def plain(text: str) -> str:
 
 def of_value(value: Any) -> list[str]:
     """Return the strings and numbers in a value, however it nests."""
-    if isinstance(value, str):
-        return [plain(value)]
-    return list(_strings(value, _DEPTH_MAX))
+    found: list[str] = []
+    _collect(value, found, _DEPTH_MAX)
+    return found
 
 
-def _strings(value: Any, depth: int) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        if depth:
-            for one in value.values():
-                yield from _strings(one, depth - 1)
-    elif isinstance(value, list):
-        if depth:
-            for one in value:
-                yield from _strings(one, depth - 1)
-    elif value is not None and not isinstance(value, bytes):
-        yield str(value)
+def _collect(value: Any, found: list[str], depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        found.append(value)
+    elif kind is dict or kind is list:
+        for one in (value.values() if kind is dict else value) if depth else ():
+            if type(one) is str:
+                found.append(one)
+            else:
+                _collect(one, found, depth - 1)
+    elif value is not None and kind is not bytes:
+        found.append(str(value))

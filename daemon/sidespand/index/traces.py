@@ -64,8 +64,11 @@ class Trace:
         self._count(row, 1)
         row_id, start_ns, duration_ns = row[0], row[8], row[9]
         if start_ns:
-            self.start_ns = start_ns if self.start_ns is None else min(self.start_ns, start_ns)
-            self.end_ns = max(self.end_ns, start_ns + (duration_ns or 0))
+            if self.start_ns is None or start_ns < self.start_ns:
+                self.start_ns = start_ns
+            end_ns = start_ns + (duration_ns or 0)
+            if end_ns > self.end_ns:
+                self.end_ns = end_ns
         elif self.start_ns is None:
             self.start_ns = 0
         self.touch(row_id)
@@ -95,8 +98,10 @@ class Trace:
 
     def touch(self, row_id: int) -> None:
         """Note that an item belongs to it."""
-        self.first_id = row_id if self.first_id is None else min(self.first_id, row_id)
-        self.last_id = max(self.last_id, row_id)
+        if self.first_id is None or row_id < self.first_id:
+            self.first_id = row_id
+        if row_id > self.last_id:
+            self.last_id = row_id
 
     def post(self, term: int | None) -> bool:
         """Tell whether a term is new to the trace and is to be listed; it is not afterwards."""

@@ -8,12 +8,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     """Return attributes by key; of several values under one key the last."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        value = pair.value
-        # Most are texts; asking which of seven it is costs more than looking.
-        found[pair.key] = value.string_value or _other(value)
-    return found
+    # Most are texts; asking which of seven it is costs more than looking.
+    return {pair.key: pair.value.string_value or _other(pair.value) for pair in pairs}
 
 
 def _other(value: AnyValue) -> Any:

@@ -77,11 +77,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
         span_count=COUNT, open_count=COUNT, abandoned_count=COUNT, error_count=COUNT,
         llm_count=COUNT, tool_count=COUNT, **_TOKENS, cost_usd=maybe(NUMBER),
         status={"enum": ["ok", "error", "open", "abandoned"]}, first_position=POSITION,
-        last_position=POSITION, match=maybe(TEXT),
+        last_position=POSITION, match=maybe(TEXT), root_recorded=TRUTH,
     ),
     "TracePage": named(
         traces=several(ref("TraceRow")), next=maybe(TEXT), complete=TRUTH,
-        position=maybe(POSITION), index=_INDEX,
+        position=maybe(POSITION), index=_INDEX, redacted=several(MAP),
     ),
     "SpanRow": named(
         trace_id=HEX, span_id=HEX, parent_span_id=maybe(HEX), position=POSITION, name=TEXT,
@@ -89,8 +89,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         status=TEXT, state=TEXT, start_ns=NS, duration_ns=maybe(NS), cost_usd=maybe(NUMBER),
         aggregate=TRUTH,
     ),
-    "SpanPage": named(spans=several(ref("SpanRow")), next=maybe(TEXT), complete=TRUTH),
-    "Strip": named(from_ns=NS, to_ns=NS, bucket_ns=NS, **_SERIES, complete=TRUTH),
+    "SpanPage": named(
+        spans=several(ref("SpanRow")), next=maybe(TEXT), complete=TRUTH, index=_INDEX
+    ),
+    "Strip": named(from_ns=NS, to_ns=NS, bucket_ns=NS, **_SERIES, complete=TRUTH, index=_INDEX),
     "Completions": {
         "anyOf": [
             named(values=several(named(value=TEXT, count=COUNT))),
@@ -98,9 +100,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         ]
     },
     "Stats": named(
-        by=TEXT, rows=several(named(key=TEXT, **_SUMS)), total=named(**_SUMS), complete=TRUTH
+        by=TEXT, rows=several(named(key=TEXT, **_SUMS)), total=named(**_SUMS), complete=TRUTH,
+        index=_INDEX,
     ),
-    "Table": named(columns=several(TEXT), rows=several(several(ANY)), truncated=TRUTH),
+    "Table": named(
+        columns=several(TEXT), rows=several(several(ANY)), truncated=TRUTH, index=_INDEX
+    ),
     "Span": named(
         trace_id=HEX, span_id=HEX, parent_span_id=maybe(HEX), name=ANY, kind=TEXT, service=TEXT,
         start_ns=NS, end_ns=NS, status=TEXT, status_message=ANY, attributes=MAP,
@@ -121,7 +126,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Trace": named(
         trace_id=HEX, spans=several({"allOf": [ref("Span"), named(ai=maybe(ref("Ai")))]}),
-        duplicate_count=COUNT,
+        duplicate_count=COUNT, redacted=several(MAP),
     ),
     "Skeleton": named(
         trace_id=HEX, position=POSITION, count=COUNT, start_ns=NS, end_ns=maybe(NS),

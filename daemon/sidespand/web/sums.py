@@ -29,11 +29,13 @@ def endpoints(stock: Stock, pool: Pool) -> list[Endpoint]:
 
     def strip(asked: Asked) -> Document:
         query = lists.parsed(asked.text("q"))
-        return documents.strip(stock.index.strip(query, asked.number("buckets")))
+        found = documents.strip(stock.index.strip(query, asked.number("buckets")))
+        return lists.with_index(stock, found)
 
     def stats(asked: Asked) -> Document:
         query = lists.parsed(asked.text("q"))
-        return documents.stats(stock.index.stats(query, asked.text("by")))
+        found = documents.stats(stock.index.stats(query, asked.text("by")))
+        return lists.with_index(stock, found)
 
     def complete(asked: Asked) -> Document:
         field = asked.maybe("field")
@@ -49,8 +51,12 @@ def endpoints(stock: Stock, pool: Pool) -> list[Endpoint]:
             raise InvalidRequest("sql: expected a SELECT statement")
         if not isinstance(limit, int) or not 1 <= limit <= API_SQL_ROWS_MAX:
             raise InvalidRequest(f"limit: expected a number from 1 to {API_SQL_ROWS_MAX}")
-        raw = await pool.run(lambda: encoded(documents.table(stock.index.sql(statement, limit))))
-        return Response(raw, media_type="application/json")
+
+        def answer() -> bytes:
+            found = documents.table(stock.index.sql(statement, limit))
+            return encoded(lists.with_index(stock, found))
+
+        return Response(await pool.run(answer), media_type="application/json")
 
     return [
         Endpoint("/v1/strip", "What happened over time: traces, errors, tokens, cost, latency.",

@@ -52,6 +52,7 @@ CASES: Mapping[str, tuple[str, Any, str, Any]] = {
     "web.listen": ('"127.0.0.1:7"', Address("127.0.0.1", 7), "off", None),
     "web.allowed_origins": ('["https://a.b:1"]', ("https://a.b:1",), "http://a", ("http://a",)),
     "web.insecure_listen": ("true", True, "false", False),
+    "web.socket_group": ('"root"', 0, "1234", 1234),
     "index.enabled": ("false", False, "true", True),
     "index.retention": ('"2d"', 2 * 86400.0, "off", None),
     "index.retention_bytes": ('"1GiB"', GIB, "2GiB", 2 * GIB),

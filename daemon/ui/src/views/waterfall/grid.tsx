@@ -11,7 +11,7 @@ import { Row } from "./row";
 import { ROW_PX, reveal, setZoom, shown, timelinePx, totalUs, visible, wanted } from "./state";
 import { clamped, panned, zoomed } from "./zoom";
 
-const AHEAD_ROWS = 6;
+const AHEAD_ROWS = 3;
 /** Browsers lay out no element that is higher than about 33 million pixels. */
 const HEIGHT_PX_MAX = 33_000_000;
 const DRAG_PX_MIN = 5;

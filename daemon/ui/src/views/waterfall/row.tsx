@@ -16,6 +16,9 @@ import { clamped } from "./zoom";
 /** How far a level is moved in, in pixels; deep trees are moved less. */
 const INDENT_PX = 14;
 const INDENT_PX_MAX = 180;
+const LINE_PX_MIN = 5;
+const EDGE_PX = 8;
+const TWISTY_PX = 18;
 const CHARACTER_PX = 6.3;
 const BAR_PX_MIN = 2;
 
@@ -59,9 +62,8 @@ export function Row({ trace, row, place }: RowProps) {
       onClick={() => select(row)}
       onDblClick={() => zoomTo(trace, row)}
     >
-      <div class="span-name" role="gridcell">
-        <Indent depth={trace.depth[row]!} />
-        <Twisty trace={trace} row={row} />
+      <div class="span-name" role="gridcell" style={indent(trace, row)}>
+        {hasChildren(trace, row) && <Twisty trace={trace} row={row} />}
         <Name trace={trace} row={row} parent={parent} />
       </div>
       <div class="span-time" role="gridcell">
@@ -79,16 +81,21 @@ export function zoomTo(trace: Skeleton, row: number): void {
   setZoom(clamped(from - air, to + air, totalUs.peek()));
 }
 
-function Indent({ depth }: { depth: number }) {
+/** Moves a name in by its depth, with a line for each level above it. */
+function indent(trace: Skeleton, row: number): Record<string, string> {
+  const depth = trace.depth[row]!;
   const width = Math.min(depth * INDENT_PX, INDENT_PX_MAX);
   const step = depth > 0 ? width / depth : INDENT_PX;
-  // Lines closer than this would be a wash of grey.
-  const lines = step >= 5 ? { backgroundSize: `${step}px 100%` } : { backgroundImage: "none" };
-  return <span class="indent" style={{ width: `${width}px`, ...lines }} />;
+  const left = EDGE_PX + width + (hasChildren(trace, row) ? 0 : TWISTY_PX);
+  return {
+    paddingLeft: `${left}px`,
+    // Lines closer than this would be a wash of grey.
+    backgroundSize: `${step < LINE_PX_MIN ? 0 : width}px 100%`,
+    "--step": `${step}px`,
+  };
 }
 
 function Twisty({ trace, row }: { trace: Skeleton; row: number }) {
-  if (!hasChildren(trace, row)) return <span class="twisty" />;
   const folded = isFolded(trace, row);
   return (
     <button
