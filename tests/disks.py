@@ -25,6 +25,7 @@ _PACKAGE = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = struct.pack("I", 2)
 _UNMOUNT_S_MAX = 15.0
+_CLOSE_S_MAX = 60.0
 
 
 @contextlib.contextmanager
@@ -78,13 +79,25 @@ class Volume:
         assert os.path.ismount(self.place)
 
     def unmount(self) -> None:
-        """Unmount it, as soon as nobody has it open."""
+        """Unmount it, as soon as nobody has it open, and wait until it is closed.
+
+        A mount namespace that was made meanwhile has a copy of the mount. While that lives, the
+        same image would be mounted again as it was left, instead of as it lies on the disk.
+        """
+        backing = Path("/sys/block", self.device().name, "loop/backing_file")
 
         def gone() -> bool:
             ended = subprocess.run(["umount", str(self.place)], capture_output=True, check=False)
             return ended.returncode == 0
 
+        def closed() -> bool:
+            try:
+                return backing.read_text(encoding="utf-8").strip() != str(self.image)
+            except OSError:
+                return True
+
         wait_until(gone, _UNMOUNT_S_MAX, f"{self.place} to be let go of")
+        wait_until(closed, _CLOSE_S_MAX, f"{self.image} to be closed")
 
     def device(self) -> Path:
         """Return the loop device that it is mounted from."""

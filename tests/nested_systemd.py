@@ -49,7 +49,8 @@ mkdir -p /etc/systemd/system /opt/sidespan/bin /opt/sidespan/python /opt/sidespa
   /opt/sidespan/client /opt/sidespan/daemon /opt/sidespan/systemd
 cp "$here"/*.target /etc/systemd/system/
 mkdir /etc/systemd/system/service.d
-printf '[Service]\\nStandardOutput=append:%s\\n' "$here/services.log" >/etc/systemd/system/service.d/log.conf
+printf '[Service]\\nStandardOutput=append:%s\\n' "$here/services.log" \\
+  >/etc/systemd/system/service.d/log.conf
 mount --bind "$2" /opt/sidespan/python
 mount --bind "$3" /opt/sidespan/site
 mount --bind "$4/client" /opt/sidespan/client

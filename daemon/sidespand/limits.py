@@ -332,6 +332,10 @@ SQL_VALUE_BYTES_MAX: Final = 1 * MIB
 # What is read of an id or a name among a span's attributes, and a count that is still believed.
 AI_TEXT_CHARACTERS_MAX: Final = 512
 AI_COUNT_MAX: Final = 2**53
+# Beyond it a double, which is what most readers of JSON make of a number, skips integers.
+JSON_INTEGER_MAX: Final = 2**53 - 1
+# Acts of redaction that an answer tells of.
+REDACTIONS_TOLD_MAX: Final = 50
 # Messages of one span that lie flat among its attributes.
 FLAT_MESSAGES_MAX: Final = 10_000
 # A query is typed by people, or linked to; each value may be a look-up.

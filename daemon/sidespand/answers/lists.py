@@ -14,6 +14,7 @@ from sidespand.limits import EXCERPT_CHARACTERS
 from sidespand.model import Position
 from sidespand.query.documents import Document, open_span_document
 from sidespand.query.logs import log_items
+from sidespand.query.redactions import redaction_document
 from sidespand.query.spans import Value, begun_items, decode
 from sidespand.search import Query, Sort
 
@@ -43,7 +44,15 @@ def traces_answer(
     for row, document in zip(page.rows, found["traces"], strict=True):
         document["match"] = excerpt(stock, row, words)
     position = stock.index.position()
-    return with_index(stock, {**found, "position": None if position is None else str(position)})
+    redacted = stock.redactions().all()
+    return with_index(
+        stock,
+        {
+            **found,
+            "position": None if position is None else str(position),
+            "redacted": [redaction_document(*one) for one in redacted],
+        },
+    )
 
 
 def spans_answer(

@@ -1,12 +1,15 @@
 """What answers are made of: a journal, what is known of its generations, and perhaps an index."""
 
+from contextlib import suppress
+
 from sidespand.ai import Normalise
 from sidespand.errors import NotFound
 from sidespand.evidence.note import Verifier
 from sidespand.index.reader import IndexReader
 from sidespand.journal.reader import JournalReader
+from sidespand.limits import REDACTIONS_TOLD_MAX
 from sidespand.model import Position, Record
-from sidespand.query.redactions import record_at
+from sidespand.query.redactions import Redactions, record_at
 from sidespand.scrubbing import Secrets, without_secrets
 
 
@@ -60,6 +63,19 @@ class Stock:
             NotFound: Its content is gone. Not retryable.
         """
         return without_secrets(record_at(self.journal, position), self.secrets)
+
+    def redactions(self, trace_id: bytes | None = None) -> Redactions:
+        """Return the newest acts of redaction that the index knows of, of one trace or of all.
+
+        Raises:
+            NotFound: This daemon has no index. Not retryable.
+        """
+        found = Redactions()
+        for position in self.index.redactions(trace_id, REDACTIONS_TOLD_MAX):
+            # What was trimmed meanwhile is told of no more.
+            with suppress(NotFound):
+                found.note(record_at(self.journal, position))
+        return found
 
     def node_ref(self, lineage: bytes, boot_generation: int) -> str:
         """Return who recorded a generation; empty when its record was trimmed."""

@@ -7,7 +7,8 @@ from sidespand.answers.spans import span_cut
 from sidespand.answers.stock import Stock
 from sidespand.errors import NotFound, TooLarge
 from sidespand.limits import ANSWER_SPANS_MAX
-from sidespand.query.documents import Document, trace_document
+from sidespand.query.documents import Document, gap_document, trace_document
+from sidespand.query.redactions import redaction_document
 from sidespand.query.traces import assemble
 
 
@@ -32,7 +33,8 @@ def trace_answer(stock: Stock, text: str, *, cut: bool = True) -> Document:
             hint=f"ask for /v1/traces/{trace_id.hex()}/skeleton, and for spans one by one",
         )
     spans = [one.span for one in Recordings(stock).spans(places)]
-    if not spans:
+    redacted = stock.redactions(trace_id).of_trace(trace_id)
+    if not spans and not redacted:
         raise NotFound(f"nothing recorded has the id {text}")
     attributes = {span.span_id: span.attributes for span in spans}
     document = trace_document(trace_id, assemble(spans), stock.node_ref)
@@ -44,6 +46,7 @@ def trace_answer(stock: Stock, text: str, *, cut: bool = True) -> Document:
         }
         for span in document["spans"]
     ]
+    document["redacted"] = [redaction_document(*one) for one in redacted]
     return document
 
 
@@ -53,4 +56,6 @@ def skeleton_answer(stock: Stock, text: str) -> Document:
     skeleton = stock.index.skeleton(trace_id)
     if skeleton is None:
         raise NotFound(f"nothing recorded has the id {text}")
-    return skeleton_document(skeleton)
+    row = stock.index.trace_row(trace_id)
+    gaps = () if row is None else stock.index.gaps(row.first, row.last)
+    return skeleton_document(skeleton, [gap_document(gap) for gap in gaps])

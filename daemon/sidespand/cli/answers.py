@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidespand.cli import api, arguments, store
+from sidespand.cli.output import print_note
 from sidespand.errors import NotFound
 from sidespand.limits import API_CONNECT_S
 
@@ -235,6 +236,12 @@ def opened(args: argparse.Namespace) -> Iterator[Answers]:
         yield found
     finally:
         found.close()
+
+
+def tell_state(document: Document) -> None:
+    """Say on stderr when an answer lacks what is not indexed yet."""
+    if document.get("index", {}).get("state", "live") != "live":
+        print_note("the index is being made: what was recorded last may be missing")
 
 
 def is_select(words: Sequence[str]) -> bool:

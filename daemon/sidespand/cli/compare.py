@@ -23,7 +23,7 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name,
             metavar=name.upper(),
-            help="a position (lineage:lsn), a token, or a span id or prefix of one",
+            help="a position (lineage:lsn), a token, a span id or prefix of one, or last",
         )
     sources.add_sources(parser)
 

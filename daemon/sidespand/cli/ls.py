@@ -73,16 +73,16 @@ def _run_newest(args: argparse.Namespace) -> int:
             bytes_max=None if args.all else LIST_BYTES_MAX,
         )
         summaries = newest_traces(walk, args.count)
+    redacted = [redaction_document(*one) for one in redactions.all()]
     if args.json:
         traces = [summary_document(summary) for summary in summaries]
-        redacted = [redaction_document(*one) for one in redactions.all()]
         print_json({"traces": traces, "redacted": redacted, "scan": walk_document(walk)})
         return exits.OK
     if summaries:
         _print(summaries, utc=args.utc)
     else:
         print_note("no span is recorded")
-    for line in gone.lines(redactions.all(), utc=args.utc):
+    for line in gone.lines(redacted, utc=args.utc):
         print_note(line)
     if not walk.complete:
         print_note(f"nothing before {walk.oldest} was counted; --all reads the whole journal")

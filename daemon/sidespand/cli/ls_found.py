@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidespand.cli import answers, exits, figures, units
+from sidespand.cli import answers, exits, figures, gone, units
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.text import Screen, safe, table
 
@@ -31,13 +31,13 @@ def run(args: argparse.Namespace, asked: answers.Answers) -> int:
         _print(document["traces"], utc=args.utc)
     else:
         print_note("no trace matches" if query else "no span is recorded")
+    for line in gone.lines(document.get("redacted", ()), utc=args.utc):
+        print_note(line)
     if document["next"] is not None and query:
         print_note(f"there are more: --after {document['next']}")
     if not document.get("complete", True):
         print_note("the search was cut short: more may match; narrow it with since:")
-    state = document.get("index", {}).get("state", "live")
-    if state != "live":
-        print_note(f"the index is {state}: what was recorded last may be missing")
+    answers.tell_state(document)
     return exits.OK
 
 

@@ -17,7 +17,9 @@ _HEADER = ("POSITION", "SPAN", "HLC", "STRENGTH")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     arguments.add_store(parser)
-    parser.add_argument("trace", metavar="TRACE", help="a trace id, or a unique prefix of one")
+    parser.add_argument(
+        "trace", metavar="TRACE", help="a trace id, a unique prefix of one, or last"
+    )
     sources.add_sources(parser)
 
 
@@ -30,10 +32,11 @@ def run(args: argparse.Namespace) -> int:
     evidence = gathered.evidence
     found = orders.ordered(gathered, args.trace)
     placed = found.ordering.placed
-    for line in gone.lines(found.redacted, utc=False):
+    document = orders.order_document(evidence, found)
+    for line in gone.lines(document["redacted"], utc=False):
         print_note(line)
     if args.json:
-        print_json(orders.order_document(evidence, found))
+        print_json(document)
         return exits.OK
     if not placed:
         print(f"trace {found.trace_id.hex()}: nothing of it is left")

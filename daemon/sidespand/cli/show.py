@@ -101,7 +101,7 @@ def _read(args: argparse.Namespace, name: str) -> "Shown":
         document["scan"] = walk_document(collecting, truncated=found.truncated)
         recorders = {_recorder(row.span) for row in tree.rows}
         names = {recorder: opened.node_ref(*recorder) for recorder in recorders}
-    notes = list(gone.lines(redacted, utc=args.utc))
+    notes = list(gone.lines(document["redacted"], utc=args.utc))
     if found.truncated:
         notes.append(f"only the newest {TRACE_SPANS_MAX} spans of the trace are shown")
     elif not collecting.complete:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidespand.cli import answers, api
+from sidespand.cli import answers, api, gone
 from sidespand.errors import InvalidRequest, NotFound, TooLarge
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def ask(args: argparse.Namespace, name: str) -> Shown | None:
         if args.run is not None and args.data is None:
             raise
         return None
-    return shown(document)
+    return shown(document, utc=args.utc)
 
 
-def shown(document: dict[str, Any]) -> Shown:
-    """Return what the API's document of a trace says."""
+def shown(document: dict[str, Any], *, utc: bool) -> Shown:
+    """Return what the API's document of a trace says; moments in UTC or in local time."""
     from sidespand.exchange.spans import from_document
     from sidespand.query.traces import assemble
 
@@ -66,5 +66,5 @@ def shown(document: dict[str, Any]) -> Shown:
         tree,
         nodes,
         {**complete, **document},
-        (),
+        tuple(gone.lines(document.get("redacted", ()), utc=utc)),
     )

@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         return exits.OK
     for line in lines(document, Screen()):
         print(line)
+    answers.tell_state(document)
     if not document.get("complete", True):
         print_note("older spans were left out: it would have taken too long; narrow with since:")
     return exits.OK

@@ -4,10 +4,12 @@ Times and durations in nanoseconds are decimal strings, positions ``lineage:lsn`
 Fields are added, never renamed or removed.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from sidespand.index.rows import Completion, Page, SpanRow, StatRow, Stats, Strip, Table, TraceRow
+from sidespand.limits import JSON_INTEGER_MAX
 
 Document = dict[str, Any]
 
@@ -157,7 +159,7 @@ def _cell(value: Any) -> Any:
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):
         return "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, int) and abs(value) > INTEGER_EXACT_MAX:
+    if isinstance(value, int) and abs(value) > JSON_INTEGER_MAX:
         return str(value)
     return value
 

@@ -64,7 +64,7 @@ def of_stretch(db: sqlite3.Connection, first: Position, last: Position) -> tuple
         f" ORDER BY first_id LIMIT {INDEX_ROWS_MAX}",
         (item_id(last.ordinal, last.lsn), item_id(first.ordinal, first.lsn) - 1),
     )
-    return tuple(_gap(*row, known) for row in rows)
+    return tuple(_gap(first_id, last_id, reason, known) for first_id, last_id, reason in rows)
 
 
 def since(db: sqlite3.Connection, after: Position, upto: Position) -> tuple[Gap, ...]:
@@ -75,12 +75,10 @@ def since(db: sqlite3.Connection, after: Position, upto: Position) -> tuple[Gap,
         f" ORDER BY at_id LIMIT {INDEX_ROWS_MAX}",
         (item_id(after.ordinal, after.lsn), item_id(upto.ordinal, upto.lsn)),
     )
-    return tuple(_gap(*row, known) for row in rows)
+    return tuple(_gap(first_id, last_id, reason, known) for first_id, last_id, reason in rows)
 
 
-def redactions(
-    db: sqlite3.Connection, trace_id: bytes | None, limit: int
-) -> tuple[Position, ...]:
+def redactions(db: sqlite3.Connection, trace_id: bytes | None, limit: int) -> tuple[Position, ...]:
     """Return where the log tells of redactions, newest first.
 
     Args:

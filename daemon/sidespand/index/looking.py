@@ -62,6 +62,13 @@ def resolve_trace(db: sqlite3.Connection, text: str) -> bytes:
         named = {place.trace_id: None for place in span_place(db, digits, None)}
         found = list(named) or found
     if not found:
+        # Nothing of it is left, but the log tells of that.
+        rows = db.execute(
+            "SELECT DISTINCT trace_id FROM redacted_trace WHERE trace_id BETWEEN ? AND ? LIMIT ?",
+            (low, high, ID_CANDIDATES_MAX + 1),
+        ).fetchall()
+        found = [bytes(row[0]) for row in rows]
+    if not found:
         raise NotFound(
             f"nothing recorded has the id {digits}", hint="`sidespan ls` lists the newest traces"
         )

@@ -63,14 +63,7 @@ class Trace:
         """Take a span's row in."""
         self._count(row, 1)
         row_id, start_ns, duration_ns = row[0], row[8], row[9]
-        if start_ns:
-            if self.start_ns is None or start_ns < self.start_ns:
-                self.start_ns = start_ns
-            end_ns = start_ns + (duration_ns or 0)
-            if end_ns > self.end_ns:
-                self.end_ns = end_ns
-        elif self.start_ns is None:
-            self.start_ns = 0
+        self._cover(start_ns, start_ns + (duration_ns or 0) if start_ns else 0)
         self.touch(row_id)
         orphan = 0 if row[3] is None else 1
         if row_id == self.root_id or (orphan, start_ns) < (self.root_orphan, self.root_start_ns):
@@ -100,8 +93,15 @@ class Trace:
         """Note that an item belongs to it."""
         if self.first_id is None or row_id < self.first_id:
             self.first_id = row_id
-        if row_id > self.last_id:
-            self.last_id = row_id
+        self.last_id = max(self.last_id, row_id)
+
+    def _cover(self, start_ns: int, end_ns: int) -> None:
+        # A start of zero is not known, and is kept only while nothing better is.
+        if start_ns and (not self.start_ns or start_ns < self.start_ns):
+            self.start_ns = start_ns
+        elif self.start_ns is None:
+            self.start_ns = 0
+        self.end_ns = max(self.end_ns, end_ns)
 
     def post(self, term: int | None) -> bool:
         """Tell whether a term is new to the trace and is to be listed; it is not afterwards."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidespand import hlc
+from sidespand.limits import JSON_INTEGER_MAX
 from sidespand.model import Gap, OpenSpan
 from sidespand.query.spans import Abandonment, Span, Stamp, Value
 from sidespand.query.summaries import TraceSummary
@@ -21,9 +22,6 @@ from sidespand.query.walk import Walk
 NodeRef = Callable[[bytes, int], str]
 
 Document = dict[str, Any]
-
-# Above this a double, which is what most readers of JSON make of a number, skips integers.
-_INTEGER_MAX = 2**53 - 1
 
 
 def stamp_document(stamp: Stamp, node_ref: NodeRef) -> Document:
@@ -184,6 +182,6 @@ def json_value(value: Value) -> Any:
         return attributes_document(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+    if isinstance(value, int) and abs(value) > JSON_INTEGER_MAX:
         return str(value)
     return value

@@ -1,6 +1,7 @@
 """What people call an item by: a position, a token, or the id of a span."""
 
 import re
+from collections.abc import Iterable
 
 from sidespand import token
 from sidespand.errors import NotFound
@@ -11,6 +12,7 @@ from sidespand.query.find import UnusableId, parse_id
 
 _POSITION = re.compile(r"([0-9a-fA-F]{16}):([0-9]{1,20})")
 _LSN_MAX = 2**64 - 1
+_LAST = "last"
 _ELSEWHERE = "name its node's store with --store, or read all of it with --all"
 # What a bundle leaves out, nothing finds by an id.
 _BY_POSITION = f"{_ELSEWHERE}; in a bundle without payload name it by its position"
@@ -32,12 +34,14 @@ def resolve_item(evidence: Evidence, text: str) -> Item:
 
     Args:
         evidence: What was read.
-        text: A position, a token, or a span id or unique prefix of one.
+        text: A position, a token, a span id or unique prefix of one, or ``last``.
 
     Raises:
         NotFound: Nothing that was read answers to it. Not retryable.
         UnusableId: It names nothing, or more than one thing. Not retryable.
     """
+    if text == _LAST:
+        return _newest(evidence, evidence.by_span)
     place = parse_position(text)
     if place is not None:
         items = evidence.find(*place)
@@ -57,12 +61,16 @@ def resolve_item(evidence: Evidence, text: str) -> Item:
 
 
 def resolve_trace_id(evidence: Evidence, text: str) -> bytes:
-    """Return the trace that ``text`` names by its own id, or by that of a span in it.
+    """Return the trace that ``text`` names by its own id, by that of a span in it, or as ``last``.
 
     Raises:
         NotFound: Nothing that was read answers to it. Not retryable.
         UnusableId: It is no id, or several traces answer to it. Not retryable.
     """
+    if text == _LAST:
+        fact = evidence.fact(_newest(evidence, evidence.by_span))
+        assert fact is not None
+        return fact.trace_id
     digits = parse_id(text)
     own = {
         span[:TRACE_ID_BYTES]
@@ -106,9 +114,16 @@ def _of_span(evidence: Evidence, digits: str) -> Item:
         raise UnusableId(
             "\n".join([f"{digits} is ambiguous:", *shown]), hint="name its position instead"
         )
+    return _newest(evidence, named[:1])
+
+
+def _newest(evidence: Evidence, spans: Iterable[bytes]) -> Item:
     items = [
         item
-        for fact in evidence.by_span[named[0]]
+        for span in spans
+        for fact in evidence.by_span[span]
         for item in evidence.find(fact.lineage, fact.lsn)
     ]
+    if not items:
+        raise NotFound("nothing that was read is a span", hint="`sidespan ls` lists the traces")
     return max(items, key=lambda item: (display_key(evidence, item.record), item.item_index))

@@ -19,7 +19,8 @@ from typing import Any, Final
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-_EXACT_MAX: Final = 2**53 - 1
+from sidespand.limits import JSON_INTEGER_MAX
+
 KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUS_CODES: Final = ("unset", "ok", "error")
 
@@ -41,7 +42,7 @@ def value(given: AnyValue) -> Any:  # noqa: PLR0911 -- one return for each kind 
             return given.bool_value
         case "int_value":
             number = given.int_value
-            return number if -_EXACT_MAX <= number <= _EXACT_MAX else str(number)
+            return number if -JSON_INTEGER_MAX <= number <= JSON_INTEGER_MAX else str(number)
         case "double_value":
             return _float(given.double_value)
         case "array_value":
