@@ -112,9 +112,11 @@ def packed(cinema: Cinema) -> Packed:
     return pack(cinema.api, cinema.daemon.ingest)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Yield Debian's Chromium."""
+    # Playwright's loop counts as running until it stops: no test that comes between two modules
+    # of this directory could use asyncio.
     chromium = shutil.which("chromium")
     require(chromium, "chromium", "apt install chromium")
     with sync_playwright() as playwright:
