@@ -107,6 +107,18 @@ lint: $(STAMPS)/test ## Check form, types and the import contracts
 bench: $(STAMPS)/test ## Measure ours and rotel side by side (needs h2load: apt install nghttp2-client)
 	@$(BIN)/python -m tests.bench.peers
 
+.PHONY: bench-peers
+bench-peers: $(STAMPS)/test ## Measure ours, rotel and the OpenTelemetry Collector (ARGS=--quick, ARGS=--write; needs Go 1.26 and h2load)
+	@$(BIN)/python -m tests.bench.collectors $(ARGS)
+
+.PHONY: bench-losses
+bench-losses: $(STAMPS)/test ## Kill each of them, cut its power, and count what was acked and is lost (ARGS=--write; needs root and Go 1.26)
+	@$(BIN)/python -m tests.bench.losses $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: $(STAMPS)/test ## Compare what a journal of 50 million spans costs with an empty one (ARGS=--write, ARGS='--spans N'; needs Go)
+	@$(BIN)/python -m tests.bench.scale $(ARGS)
+
 .PHONY: bench-clients
 bench-clients: $(STAMPS)/test $(TYPESCRIPT)/dist ## Measure what the Python, Elixir and Node clients cost their programs
 	@$(BIN)/python -m tests.bench.clients
@@ -122,6 +134,11 @@ wheel: $(STAMPS)/test ## Build the wheel and the source archive into dist/
 $(STAMPS)/release: $(STAMPS)/test
 	@$(PIP) --group release
 	@touch $@
+
+.PHONY: reference
+reference: $(STAMPS)/test ## Write docs/configuration.md, and the table of metrics in docs/operations.md
+	@$(BIN)/python -m tests.configuration
+	@$(BIN)/python -m tests.metrics
 
 .PHONY: locks
 locks: $(STAMPS)/release ## Pin what a release installs to the newest versions, with their hashes

@@ -42,13 +42,19 @@ class FrameClient:
         self.socket.close()
 
     def hello(self, instance_id: bytes, acked_seq: int = 0) -> HelloAck:
-        """Open a session and return the answer."""
+        """Open a session and return the answer.
+
+        Raises:
+            EOFError: The daemon is stopping.
+        """
         hello = Hello(
             instance_id=instance_id, protocol_version_min=1, protocol_version_max=1,
             client="test/0", acked_seq=acked_seq,
         )  # fmt: skip
         self.send(HELLO, 0, hello.SerializeToString())
         number, _, body = self.receive()
+        if number == CONTROL:
+            raise EOFError("the daemon is stopping")
         assert number == HELLO_ACK, (number, body)
         return HelloAck.FromString(body)
 

@@ -27,6 +27,11 @@ from sidespan._w3c import is_token
 _SCOPE = _otlp.scope("sidespan", __version__)
 
 
+def back_off_ceiling_s(failures: int) -> float:
+    """Return the longest wait before the next try after ``failures`` in a row, in seconds."""
+    return min(RETRY_DELAY_FIRST_S * 2.0 ** min(failures - 1, 30), RETRY_DELAY_MAX_S)
+
+
 class _Step(NamedTuple):
     """What travels under one seq, with its bytes as they are sent each time."""
 
@@ -240,10 +245,10 @@ class Sender:
         if error.retry_after_s is None:
             if self._stop_at is not None:
                 return False
-            doublings = min(self._failures - 1, 30)
+            failures = self._failures
             if hurried or self.buffer.waiters or monotonic() < self.buffer.hurried_until_s:
-                doublings = 0
-            self._await_bell(spread(min(RETRY_DELAY_FIRST_S * 2**doublings, RETRY_DELAY_MAX_S)))
+                failures = 1
+            self._await_bell(spread(back_off_ceiling_s(failures)))
             return True
         until = monotonic() + min(error.retry_after_s, RETRY_AFTER_MAX_S)
         while (now := monotonic()) < until:

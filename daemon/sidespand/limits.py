@@ -296,6 +296,9 @@ INDEX_JSON_BYTES_MAX: Final = 256 * KIB
 # Items whose texts share a table: what a redaction writes anew, and how many tables a search asks.
 INDEX_PART_ITEMS: Final = 131_072
 INDEX_PART_CHARACTERS: Final = 256 * MIB
+# What lies further apart in time shares none, nor more than an eighth of what is kept.
+INDEX_PART_S: Final = 86400.0
+INDEX_PARTS_KEPT_MIN: Final = 8
 # In memory, while it writes: names, 150 bytes each; traces, 1 KiB each; calls of models, 300 bytes.
 INDEX_TERMS_CACHED_MAX: Final = 32_768
 INDEX_TRACES_CACHED_MAX: Final = 2048
@@ -433,6 +436,12 @@ DIFF_HUNK_CHARACTERS_MAX: Final = 512 * KIB
 
 # How often a backup copies what has changed meanwhile: a segment is rolled once in seconds at most.
 BACKUP_ROUNDS_MAX: Final = 100
+
+# Log files off systemd: five of them hold some hundred thousand messages a process.
+LOG_FILE_BYTES_MAX: Final = 16 * MIB
+LOG_FILE_BYTES_MIN: Final = 64 * KIB
+LOG_FILES_MAX: Final = 5
+LOG_FILES_MOST: Final = 100
 
 # Commits that may fail in a row before the daemon gives up and lets its supervisor decide.
 COMMIT_FAILURES_MAX: Final = 3

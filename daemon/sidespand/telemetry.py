@@ -2,10 +2,41 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Of every counter another series would tell when it began, which is when the process did.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+_SINK_COUNTERS = {
+    "delivered_items": "Items that the sink took.",
+    "rejected_items": "Items that the sink refused for good, now among its dead letters.",
+    "dropped_items": "Rejected items whose bytes found no room among the dead letters.",
+    "withheld_items": "Items that the policy keeps from the sink, or that name other sinks.",
+    "changed_values": "Values left out, replaced or scrubbed on the way to the sink.",
+    "tap_missed_records": "Records that the debug tap could not copy (failed_non_mutating).",
+    "retries": "Deliveries that had to be tried again.",
+    "missed_items": "LSNs that the journal could not give: trimmed or damaged before.",
+}
+_SINK_GAUGES = {
+    "failures": ("failures", "Tries in a row that have failed; 0 for a sink that is well."),
+    "lag_items": ("lag_items", "Items between the newest durable one and the sink's cursor."),
+    "oldest_age_ms": (
+        "oldest_age_seconds",
+        "Age of the oldest record that is being delivered; 0 without one.",
+    ),
+    "dead_letter_bytes": ("dead_letter_bytes", "What the sink's dead letters take on disk."),
+}
 
 
 class Telemetry:
@@ -13,6 +44,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._declare_process(registry)
         self._declare_receiver(registry)
         self._declare_journal(registry)
         self._declare_evidence(registry)
@@ -27,6 +60,12 @@ class Telemetry:
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
+
+    def _declare_process(self, registry: CollectorRegistry) -> None:
+        self.build = Info("sidespan_build", "Which version runs.", registry=registry)
+        self.ready = Gauge(
+            "sidespan_ready", "1 when a request would be made durable now.", registry=registry
+        )
 
     def _declare_receiver(self, registry: CollectorRegistry) -> None:
         self.accepted_items = Counter(
@@ -69,6 +108,12 @@ class Telemetry:
             "Bytes of requests that wait for their answer, all doors together.",
             registry=registry,
         )
+        self.unread_calls = Gauge(
+            "sidespan_receiver_unread_calls",
+            "gRPC calls, since the start, whose message did not come: too large, given up, or still"
+            " on its way.",
+            registry=registry,
+        )
         self.connections = Gauge(
             "sidespan_receiver_connections",
             "Open client connections.",
@@ -98,14 +143,22 @@ class Telemetry:
             "Open spans whose client went away.",
             registry=registry,
         )
-        self.unwatched_marks = Gauge(
+        self.unwatched_marks = Counter(
             "sidespan_journal_unwatched_marks",
-            "Marks that found no room in the table of open spans, since the daemon started.",
+            "Marks that found no room in the table of open spans.",
             registry=registry,
         )
         self.inflight_bytes = Gauge(
             "sidespan_journal_inflight_bytes",
             "Payload bytes that wait for their commit.",
+            registry=registry,
+        )
+        self.commits = Counter(
+            "sidespan_journal_commits", "Groups of requests made durable.", registry=registry
+        )
+        self.commit_time = Counter(
+            "sidespan_journal_commit_seconds",
+            "How long the disk took for them, all together.",
             registry=registry,
         )
         self.durable = Gauge(
@@ -143,6 +196,11 @@ class Telemetry:
         self.store_bytes = Gauge(
             "sidespan_journal_store_bytes", "What the segments occupy on disk.", registry=registry
         )
+        self.disk_free = Gauge(
+            "sidespan_journal_disk_free_bytes",
+            "What the journal's disk has left for the daemon.",
+            registry=registry,
+        )
         self.oldest_lsn = Gauge(
             "sidespan_journal_oldest_lsn", "The first LSN that can be read.", registry=registry
         )
@@ -171,65 +229,22 @@ class Telemetry:
         self.worker_starts = Counter(
             "sidespan_worker_starts", "Times the worker was started.", registry=registry
         )
-        self.sink_delivered = _sink_gauge(
-            registry, "delivered_items", "Items that the sink took, since the worker started."
-        )
-        self.sink_rejected = _sink_gauge(
-            registry,
-            "rejected_items",
-            "Items that the sink refused for good, now among its dead letters, since the worker"
-            " started.",
-        )
-        self.sink_dropped = _sink_gauge(
-            registry,
-            "dropped_items",
-            "Rejected items whose bytes found no room among the dead letters, since the worker"
-            " started.",
-        )
-        self.sink_failures = _sink_gauge(
-            registry, "failures", "Tries in a row that have failed; 0 for a sink that is well."
-        )
-        self.sink_oldest_age = _sink_gauge(
-            registry,
-            "oldest_age_seconds",
-            "Age of the oldest record that is being delivered; 0 without one.",
-        )
-        self.sink_dead_letters = _sink_gauge(
-            registry, "dead_letter_bytes", "What the sink's dead letters take on disk."
-        )
-        self.sink_withheld = _sink_gauge(
-            registry,
-            "withheld_items",
-            "Items that the sink's policy keeps from it, or that name other sinks, since the worker"
-            " started.",
-        )
-        self.sink_changed = _sink_gauge(
-            registry,
-            "changed_values",
-            "Values left out, replaced or scrubbed on the way to the sink, since the worker"
-            " started.",
-        )
-        self.sink_tap_missed = _sink_gauge(
-            registry,
-            "tap_missed_records",
-            "Records that the debug tap could not copy (failed_non_mutating), since the worker"
-            " started.",
-        )
-        self.sink_retries = _sink_gauge(
-            registry, "retries", "Deliveries that had to be tried again, since the worker started."
-        )
-        self.sink_missed = _sink_gauge(
-            registry, "missed_items", "LSNs the journal could not give, since the worker started."
-        )
-        self.sink_lag = _sink_gauge(
-            registry, "lag_items", "Items between the newest durable one and the sink's cursor."
-        )
+        # Both by the fields of what a worker reports of a sink.
+        self.sink_counters = {
+            name: Counter(f"sidespan_sink_{name}", text, ["sink"], registry=registry)
+            for name, text in _SINK_COUNTERS.items()
+        }
+        self.sink_gauges = {
+            field: Gauge(f"sidespan_sink_{name}", text, ["sink"], registry=registry)
+            for field, (name, text) in _SINK_GAUGES.items()
+        }
 
     def _declare_index(self, registry: CollectorRegistry) -> None:
-        self.index_items = Gauge(
-            "sidespan_index_indexed_items",
-            "Items that were indexed since the worker started.",
-            registry=registry,
+        self.index_items = Counter(
+            "sidespan_index_indexed_items", "Items that were indexed.", registry=registry
+        )
+        self.index_rebuilds = Counter(
+            "sidespan_index_rebuilds", "Times the index was begun anew.", registry=registry
         )
         self.index_lag_items = Gauge(
             "sidespan_index_lag_items",
@@ -244,12 +259,3 @@ class Telemetry:
         self.index_bytes = Gauge(
             "sidespan_index_file_bytes", "What the index takes on disk.", registry=registry
         )
-        self.index_rebuilds = Gauge(
-            "sidespan_index_rebuilds",
-            "Times the index was begun anew since the worker started.",
-            registry=registry,
-        )
-
-
-def _sink_gauge(registry: CollectorRegistry, name: str, text: str) -> Gauge:
-    return Gauge(f"sidespan_sink_{name}", text, ["sink"], registry=registry)

@@ -19,6 +19,7 @@ import sidespan
 import sidespan.grpc
 
 MODEL = "scripted-1"
+INSTRUCTIONS = "You pack suitcases. Look at the weather first."
 QUESTION = "I have two days in Lisbon. What should I pack?"
 CALL_TIMEOUT_S = 20.0
 # From here on it counts as rain.
@@ -46,15 +47,21 @@ def answer(question: str, worker: str) -> str:
     Raises:
         grpc.RpcError: The worker does not answer.
     """
-    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "packing-planner"}
-    with sidespan.span("invoke_agent packing-planner", agent, question=question) as span:
-        steps = plan(question)
+    memory: dict[str, Any] = {"steps": [], "forecast": None}
+    with sidespan.agent("packing-planner", question=question) as span:
+        # What becomes of it within this span is the difference that the page and `diff` show.
+        span.state("memory", memory)
+        memory["steps"] = plan(question)
         # From here on the node's newest token names something that is on disk, and it travels with
         # the call below: whoever reads the worker's spans can tell that the plan came before them.
         sidespan.flush()
-        request = ask_model([question], tools=steps)["tool_call"]
-        forecast = call_tool(request["name"], request["arguments"], worker)
-        reply: str = ask_model([question, json.dumps(forecast)])["text"]
+        messages = [message("user", type="text", content=question)]
+        messages.append(ask_model(messages, tools=memory["steps"]))
+        (request,) = messages[-1]["parts"]
+        memory["forecast"] = forecast = call_tool(request, worker)
+        result = {"type": "tool_call_response", "id": request["id"], "response": forecast}
+        messages.append(message("tool", **result))
+        reply: str = ask_model(messages)["parts"][0]["content"]
         span.set(answer=reply)
         return reply
 
@@ -67,50 +74,53 @@ def plan(question: str) -> list[str]:
     return steps
 
 
-def ask_model(messages: Sequence[str], tools: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what the model says: a tool to call, or a text."""
-    request = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "scripted",
-        "gen_ai.request.model": MODEL,
-    }
-    with sidespan.span(f"chat {MODEL}", request, kind="client") as span:
+def message(role: str, **part: object) -> dict[str, Any]:
+    """Return a message of one part, in the shape of the GenAI conventions."""
+    return {"role": role, "parts": [part]}
+
+
+def ask_model(messages: Sequence[dict[str, Any]], tools: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what the model says: a message with a tool to call, or with a text."""
+    with sidespan.llm(MODEL, provider="scripted", messages=messages) as span:
         reply = scripted_model(messages, tools)
         sidespan.add_event("first token", {"messages": len(messages)})
+        reason = "tool_call" if tools else "stop"
         span.set(
             {
-                "gen_ai.response.finish_reasons": [
-                    "tool_calls" if "tool_call" in reply else "stop"
-                ],
-                "gen_ai.usage.input_tokens": sum(len(message.split()) for message in messages),
+                "gen_ai.system_instructions": [{"type": "text", "content": INSTRUCTIONS}],
+                "gen_ai.output.messages": [{**reply, "finish_reason": reason}],
+                "gen_ai.response.finish_reasons": [reason],
+                "gen_ai.usage.input_tokens": len(json.dumps(messages).split()),
                 "gen_ai.usage.output_tokens": len(json.dumps(reply).split()),
             }
         )
         return reply
 
 
-def scripted_model(messages: Sequence[str], tools: Sequence[str]) -> dict[str, Any]:
+def scripted_model(messages: Sequence[dict[str, Any]], tools: Sequence[str]) -> dict[str, Any]:
     """Say what a model would, after a moment."""
     time.sleep(0.02)
     if tools:
         arguments = {"city": "Lisbon", "days": 2}
-        return {"tool_call": {"name": tools[0], "arguments": arguments}}
-    forecast = json.loads(messages[-1])
+        call = {"type": "tool_call", "id": "call-1", "name": tools[0], "arguments": arguments}
+        return message("assistant", **call)
+    forecast = messages[-1]["parts"][0]["response"]
     rain = [day["day"] for day in forecast["days"] if day["rain_percent"] >= RAIN_PERCENT]
     warm = max(day["high_celsius"] for day in forecast["days"])
     coat = f"a rain jacket for {', '.join(rain)}" if rain else "no rain jacket"
-    return {"text": f"Up to {warm} °C in {forecast['city']}: light clothes, and {coat}."}
+    text = f"Up to {warm} °C in {forecast['city']}: light clothes, and {coat}."
+    return message("assistant", type="text", content=text)
 
 
-def call_tool(name: str, arguments: dict[str, Any], worker: str) -> dict[str, Any]:
+def call_tool(request: dict[str, Any], worker: str) -> dict[str, Any]:
     """Have the worker run a tool and return its result.
 
     Raises:
         grpc.RpcError: The worker does not answer.
     """
-    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
+    name, arguments = request["name"], request["arguments"]
     with (
-        sidespan.span(f"execute_tool {name}", tool, arguments=arguments) as span,
+        sidespan.tool(name, arguments=arguments, call_id=request["id"]) as span,
         grpc.insecure_channel(worker) as channel,
     ):
         traced = grpc.intercept_channel(channel, sidespan.grpc.client_interceptor())
@@ -119,9 +129,9 @@ def call_tool(name: str, arguments: dict[str, Any], worker: str) -> dict[str, An
             request_serializer=lambda body: json.dumps(body).encode(),
             response_deserializer=json.loads,
         )
-        request = {"tool": name, "arguments": arguments}
-        result: dict[str, Any] = call(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
-        span.set(result=result)
+        body = {"tool": name, "arguments": arguments}
+        result: dict[str, Any] = call(body, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
+        span.result(result)
         return result
 
 

@@ -22,8 +22,11 @@ from tests.bench.peers import describe
 from tests.daemon import Daemon, running
 
 LOAD = Load("frames", 4, 16, 100, 10)
-_FILLING = """[receivers]
+# Nothing is trimmed before the sink has come.
+FILLING = """[receivers]
 repeat_window = "0s"
+[journal]
+retention_bytes = "1000GiB"
 [index]
 enabled = false
 """
@@ -68,12 +71,21 @@ def drain(root: Path, spans: int) -> Drain:
     Raises:
         AssertionError: A request failed, or not every span arrived, once.
     """
-    with running(root, config=_FILLING) as daemon:
+    with running(root, config=FILLING) as daemon:
         result = compiled.run(LOAD, str(daemon.ingest), spans // LOAD.spans)
         assert result.failed == 0, f"{result.failed} requests failed"
+    return catch_up(root, spans)
+
+
+def catch_up(root: Path, spans: int) -> Drain:
+    """Start the daemon of a store that has ``spans`` with a sink, and measure until it has all.
+
+    Raises:
+        AssertionError: Not every span arrived, once.
+    """
     counting = Counting()
     try:
-        with running(root, config=_FILLING + _SINK.format(counting.port)) as daemon:
+        with running(root, config=FILLING + _SINK.format(counting.port)) as daemon:
             return _watch(daemon, counting, spans)
     finally:
         counting.stop()

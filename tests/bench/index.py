@@ -27,6 +27,7 @@ from tests.bench.agent_spans import SPANS_PER_RECORD, START_NS, agent_records
 
 _ROUNDS = 40
 _STEP_S = 0.04
+_TOLD_EVERY = 1_000_000
 
 
 class Written(NamedTuple):
@@ -45,13 +46,14 @@ class Written(NamedTuple):
     file_bytes: int
 
 
-def write(path: Path, spans: int) -> Written:
-    """Write an index of ``spans`` spans."""
+def write(path: Path, spans: int, told: Callable[[int], None] = lambda _: None) -> Written:
+    """Write an index of ``spans`` spans; ``told`` hears how many are in it, about each million."""
     db = open_or_begin(path, facts_of("bench", {}))
     writer = IndexWriter(db, normaliser(), lambda _lineage, _generation: "node://bench@host")
     costs: list[float] = []
     batch_records = INDEX_BATCH_ITEMS // SPANS_PER_RECORD
     batch = []
+    told_of = 0
     for number, record in enumerate(agent_records(spans), 1):
         batch.append(record)
         if len(batch) == batch_records or number * SPANS_PER_RECORD == spans:
@@ -63,6 +65,10 @@ def write(path: Path, spans: int) -> Written:
             db.execute("COMMIT")
             costs.append((time.thread_time() - began) / (len(batch) * SPANS_PER_RECORD))
             batch = []
+            done = number * SPANS_PER_RECORD
+            if done // _TOLD_EVERY > told_of or done == spans:
+                told_of = done // _TOLD_EVERY
+                told(done)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     last = costs[-max(1, len(costs) // 10) :]

@@ -24,9 +24,8 @@ from typing import NamedTuple
 from sidespand.limits import MIB
 from tests import otelcol
 from tests.bench.lives import Node, Onward, Sender
-from tests.bench.page import put, table
+from tests.bench.page import publish, table
 from tests.disks import formatted
-from tests.results import facts
 
 NAMES = (
     "otelcol, memory", "otelcol, file_storage", "otelcol, file_storage + fsync", "rotel, memory",
@@ -105,6 +104,7 @@ def outcome(name: str, case: Case, root: Path) -> Outcome:
         if volume is not None:
             volume.start_again()
         acked = {one for sender in senders for one in sender.acked}
+        assert acked, f"{name} acknowledged nothing"
         onward.start()
         refused = 0
         try:
@@ -140,7 +140,7 @@ def cell(one: Outcome) -> str:
     """Return what was lost, for the table."""
     lost = "0" if one.lost == 0 else f"**{one.lost:,}**"
     told = f"{lost} of {one.acked:,}"
-    return told + (f"; did not start {one.refused} times" if one.refused else "")
+    return told + (f" ({one.refused} did not start)" if one.refused else "")
 
 
 def main() -> int:
@@ -166,8 +166,10 @@ def main() -> int:
                 print(f"{name:<32}{case!s:<28}{found}", flush=True)
             rows.append(cells)
     text = table(["", *map(str, CASES)], rows)
+    print(f"\n{text}")
     if args.write:
-        put("losses", f"{'; '.join(facts())}; {args.lives} lives of each kind.\n\n{text}")
+        said = f"{time.strftime('%Y-%m-%d')}, {args.lives} lives of each kind."
+        publish("bench-losses", "Acknowledged and lost", f"{said}\n\n{text}")
     return 0
 
 

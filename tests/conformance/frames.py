@@ -134,6 +134,13 @@ def _daemon_messages() -> Iterator[tuple[str, Message]]:
         yield f"nack {name}", v1.Nack(code=code, text=name, retry_after_ms=wait)
     yield "control drain", v1.Control(drain=True)
     yield "control of a later version", v1.Control()
+    yield "session hello ack", v1.RecorderMessage(hello_ack=v1.HelloAck(protocol_version=1))
+    yield "session ack", v1.RecorderMessage(seq=3, ack=v1.Ack(first_lsn=30, last_lsn=31))
+    yield (
+        "session nack",
+        v1.RecorderMessage(seq=4, nack=v1.Nack(code=v1.Nack.OUT_OF_ORDER, retry_after_ms=1000)),
+    )
+    yield "session control", v1.RecorderMessage(control=v1.Control(drain=True))
 
 
 def messages() -> Document:
@@ -175,7 +182,7 @@ def messages() -> Document:
 
 
 def _message(name: str, message: Message) -> Document:
-    if isinstance(message, v1.RecordRequest | v1.ClientMessage):
+    if isinstance(message, v1.RecordRequest | v1.ClientMessage | v1.RecorderMessage):
         fields = _nested(message)
     else:
         fields = fields_of(message)

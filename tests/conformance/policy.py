@@ -142,6 +142,7 @@ _LIMITS = (
     ("span_attributes_max", 128, "attributes", "the others counted"),
     ("span_events_max", 128, "events", "the others counted"),
     ("event_attributes_max", 128, "attributes", "the others counted"),
+    ("span_links_max", 128, "links", "the others counted"),
     ("buffer_bytes_max", 8 * KIB * KIB, "bytes", "spans dropped and counted"),
     ("batch_spans_max", 512, "spans", "the next batch"),
     ("retry_delay_first_ms", 100, "milliseconds", "doubles"),

@@ -6,11 +6,15 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -19,7 +23,8 @@ from sidespan import _frames, _limits, _otlp, _values, _w3c, _wire
 from sidespan._context import SpanContext
 from sidespan._frames import FramesTransport
 from sidespan._recorder import RecorderTransport
-from sidespan._transport import PermanentError, RetryableError, connect
+from sidespan._sender import back_off_ceiling_s
+from sidespan._transport import PermanentError, RetryableError, Transport, connect
 from sidespan.v1 import recorder_pb2
 from tests.conformance.write import DIRECTORY
 from tests.frame_client import HEAD, HELLO_ACK, frame
@@ -325,7 +330,60 @@ def test_answers_decide(tmp_path: Path, case: dict[str, Any]) -> None:
     assert kept == (decision["connection"] == "keep") or answer.get("code") == "TOO_LARGE"
 
 
-def outcome_of(transport: FramesTransport) -> tuple[str, float | None]:
+@contextmanager
+def recording(status: str, retry_info_ms: int | None) -> Iterator[str]:
+    """Yield the target of a ``Recorder`` that answers every call with one status."""
+
+    def record(_request: bytes, context: Any) -> bytes:
+        if status == "OK":
+            return recorder_pb2.Ack(token="t").SerializeToString()
+        if retry_info_ms is not None:
+            info = RetryInfo()
+            info.retry_delay.FromMilliseconds(retry_info_ms)
+            details = Status(code=grpc.StatusCode[status].value[0])
+            details.details.add().Pack(info)
+            context.set_trailing_metadata(
+                (("grpc-status-details-bin", details.SerializeToString()),)
+            )
+        context.abort(grpc.StatusCode[status], "no")
+        raise AssertionError("abort does not return")
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    method = {"Record": grpc.unary_unary_rpc_method_handler(record)}
+    service = grpc.method_handlers_generic_handler("sidespan.v1.Recorder", method)
+    server.add_generic_rpc_handlers((service,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+@cases("retry.json", "statuses")
+def test_statuses_decide(case: dict[str, Any]) -> None:
+    """What the transport of gRPC makes of each status of a call."""
+    with recording(case["status"], case["retry_info_ms"]) as target:
+        transport = RecorderTransport(target, INSTANCE)
+        try:
+            spans, wait_ms = outcome_of(transport)
+        finally:
+            transport.close()
+
+    decision = case["decision"]
+    assert spans == decision["spans"]
+    if spans == "kept":
+        assert wait_ms == decision["wait_ms"]
+
+
+def test_the_back_off_grows_as_it_should() -> None:
+    """Ceilings by the number of failures in a row."""
+    ceilings_ms = vectors("retry.json")["back_off_ms"]
+    found_ms = [back_off_ceiling_s(failures + 1) * 1000 for failures in range(len(ceilings_ms))]
+    assert found_ms == pytest.approx(ceilings_ms)
+
+
+def outcome_of(transport: Transport) -> tuple[str, float | None]:
     """Return what becomes of step 1, and the wait in milliseconds."""
     try:
         transport.send(1, b"")

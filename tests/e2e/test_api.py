@@ -186,16 +186,17 @@ def test_what_changed_is_told(node: Node) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["compare", "explain", "order", "receipt"])
+@pytest.mark.parametrize("command", ["compare", "diff", "explain", "order", "receipt"])
 def test_the_command_line_says_the_same(node: Node, command: str) -> None:
     """One implementation answers both."""
     # A receipt changes once: when a checkpoint is signed that covers it.
     wait_until(lambda: node.get("/v1/receipts/{first}")["covered"], WAIT_S, "a checkpoint")
     arguments = {
         "compare": ["{first}", "{second}"], "explain": ["{first}", "{second}"],
-        "order": ["{trace}"], "receipt": ["{first}"],
+        "order": ["{trace}"], "receipt": ["{first}"], "diff": ["{second}"],
     }[command]  # fmt: skip
-    route = {"receipt": "/v1/receipts/{item}"}.get(command, f"/v1/{command}")
+    routes = {"receipt": "/v1/receipts/{item}", "diff": "/v1/spans/{span}/diff"}
+    route = routes.get(command, f"/v1/{command}")
     shown = subprocess.run(
         [sys.executable, "-m", "sidespand", command, "--json", "--data", str(node.daemon.data),
          *map(node.route, arguments)],
@@ -370,11 +371,12 @@ def test_what_is_redacted_is_gone_at_once(node: Node) -> None:
             f"/v1/spans/{secret.tool.hex()}",
             f"/v1/spans/{secret.tool.hex()}/content?field=/span/attributes/large",
             f"/v1/spans/{secret.second.hex()}/diff?of=messages",
-            f"/v1/traces/{secret.trace_id.hex()}",
             f"/v1/traces/{secret.trace_id.hex()}/skeleton",
         )
     ]
     assert [one.status for one in answers] == [404] * len(answers)
+    left = node.get(f"/v1/traces/{secret.trace_id.hex()}")
+    assert (left["spans"], [one["reason"] for one in left["redacted"]]) == ([], ["asked to"])
     listed = ask(node.path, "GET", f"/v1/traces?q={WORD}").json["traces"]
     assert secret.trace_id.hex() not in [one["trace_id"] for one in listed]
 

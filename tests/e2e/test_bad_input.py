@@ -108,7 +108,7 @@ def test_a_wrong_id_is_refused_alone_and_left_out_among_good_spans(
     assert (answer.code, answer.rejected) == (door.ok, 2)
     assert answer.reason == f"2 of 5 refused; the first: {text}"
     del spans[3], spans[1]
-    newest = records_of(daemon.data)[-1]
+    newest = [one for one in records_of(daemon.data) if one.header.kind is Kind.SPANS][-1]
     assert newest.header.item_count == 3
     assert newest.payload == among.SerializeToString()
 
@@ -337,6 +337,17 @@ def test_a_bomb_over_grpc_is_too_large(daemon: Daemon) -> None:
         )
 
         assert call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_what_grpc_refuses_by_itself_is_counted(daemon: Daemon) -> None:
+    """A message over the limit reaches no method; a metric tells of its call, and of no other."""
+    with doors.opened("grpc.sock", daemon) as door:
+        before = doors.figure(daemon, "sidespan_receiver_unread_calls")
+        assert door.send(encoded()).code == door.ok
+        assert door.send(b"\xff").code == door.invalid
+        assert doors.figure(daemon, "sidespan_receiver_unread_calls") == before
+        assert door.send(sized(LIMIT + 1)).code == door.too_large
+        assert doors.figure(daemon, "sidespan_receiver_unread_calls") == before + 1
 
 
 def test_bytes_that_are_no_http2_end_that_connection(daemon: Daemon) -> None:

@@ -22,8 +22,11 @@ PROGRAM = """
 import sidespan
 sidespan.init("planner")
 with sidespan.agent("planner"):
-    with sidespan.llm("m-1", provider="scripted") as call:
-        call.set({"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20})
+    asked = [{"role": "user", "parts": [{"type": "text", "content": "hello"}]}]
+    for _ in range(2):
+        with sidespan.llm("m-1", provider="scripted", messages=asked) as call:
+            call.set({"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20})
+            call.state("memory", {"calls": 1})
     try:
         with sidespan.tool("search"):
             raise RuntimeError("no network")

@@ -18,6 +18,7 @@ from tests.collector import Collector, Failure, collecting
 from tests.daemon import Daemon, running, wait_until
 from tests.e2e.test_redaction import redact, send
 from tests.journals import run
+from tests.line_files import whole_lines
 from tests.otlp import encoded, export_request
 from tests.unit.sinks.policies import put, span_of
 
@@ -95,13 +96,6 @@ def with_collector(test: Callable[[Collector], None]) -> None:
     run(whole())
 
 
-def spans_in(path: Path) -> list[dict[str, object]]:
-    """Return the lines of a jsonl sink."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("ascii").splitlines()]
-
-
 def outputs(daemon: Daemon, root: Path) -> Iterator[tuple[str, bytes]]:
     """Yield all that a daemon has written but its journal, and what it shows."""
     for path in root.rglob("*"):
@@ -146,7 +140,7 @@ def test_a_secret_is_in_no_sink_log_metric_or_answer(tmp_path: Path) -> None:
             files = [it.data / "sinks/archive/spans.jsonl", tmp_path / "export.jsonl",
                      tmp_path / "shape.jsonl"]  # fmt: skip
             for path in files:
-                wait_until(lambda path=path: len(spans_in(path)) == count, WAIT_S, str(path))
+                wait_until(lambda path=path: len(whole_lines(path)) == count, WAIT_S, str(path))
             wait_until(lambda: len(collector.lsns()) >= 1, WAIT_S, "the collector")
             found = dict(outputs(it, tmp_path))
             assert it.terminate() == 0
@@ -186,17 +180,19 @@ def test_governed_records_go_nowhere_else(tmp_path: Path) -> None:
                 assert not refused.retry
                 assert door.send(encoded(2, trace_id=other)).code == door.ok
             archive = it.data / "sinks/archive/spans.jsonl"
-            wait_until(lambda: len(spans_in(archive)) == 2, WAIT_S, "the archive")
-            wait_until(lambda: len(spans_in(tmp_path / "export.jsonl")) == 4, WAIT_S, "the export")
+            wait_until(lambda: len(whole_lines(archive)) == 2, WAIT_S, "the archive")
+            wait_until(
+                lambda: len(whole_lines(tmp_path / "export.jsonl")) == 4, WAIT_S, "the export"
+            )
             wait_until(lambda: len(collector.lsns()) == 2, WAIT_S, "the collector")
             wait_until(
-                lambda: doors.figure(it, "sidespan_sink_withheld_items", sink="away") == 2,
+                lambda: doors.figure(it, "sidespan_sink_withheld_items_total", sink="away") == 2,
                 WAIT_S,
                 "the figures",
             )
-            assert doors.figure(it, "sidespan_sink_withheld_items", sink="nothing") == 4
+            assert doors.figure(it, "sidespan_sink_withheld_items_total", sink="nothing") == 4
             assert it.terminate() == 0
-        traces = {path: [span["trace_id"] for span in spans_in(path)] for path in (
+        traces = {path: [span["trace_id"] for span in whole_lines(path)] for path in (
             archive, tmp_path / "export.jsonl", tmp_path / "shape.jsonl")}  # fmt: skip
         assert traces[archive] == [other.hex()] * 2
         assert traces[tmp_path / "export.jsonl"] == [trace_id.hex()] * 2 + [other.hex()] * 2
@@ -219,8 +215,8 @@ def test_governed_records_may_name_a_sink_that_a_reload_brings(tmp_path: Path) -
             assert "names 'before', and there is no such" in door.send(governed("before")).text
             assert door.send(governed("after", trace_id=trace_id)).code == door.invalid
         after = it.data / "sinks/after/spans.jsonl"
-        wait_until(lambda: len(spans_in(after)) == 1, WAIT_S, "the new sink")
-        assert spans_in(after)[0]["trace_id"] != trace_id.hex()
+        wait_until(lambda: len(whole_lines(after)) == 1, WAIT_S, "the new sink")
+        assert whole_lines(after)[0]["trace_id"] != trace_id.hex()
         assert it.terminate() == 0
 
 

@@ -81,9 +81,11 @@ def test_a_full_disk_is_told_at_every_door(disk: Path) -> None:
             {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2s"}
         ]
         assert ready(daemon) == 503
+        assert doors.figure(daemon, "sidespan_ready") == 0
 
         (disk / "filler").unlink()
         assert ready(daemon) == 200
+        assert doors.figure(daemon, "sidespan_ready") == 1
         with doors.opened("http.sock", daemon) as door:
             wait_until(lambda: door.send(encoded()).code == door.ok, WAIT_S, "room again")
         assert daemon.log().count("refusing what clients send") == 1

@@ -1,6 +1,5 @@
 """All signals through the whole daemon into a stock OpenTelemetry Collector."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tests import otelcol
 from tests.bench.servers import free_ports
 from tests.daemon import running, wait_until
 from tests.e2e.test_otlp_sinks import send_all
+from tests.line_files import whole_lines
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +33,6 @@ service:
     logs: {{receivers: [otlp], exporters: [file]}}
     metrics: {{receivers: [otlp], exporters: [file]}}
 """
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """Return what the collector's file exporter wrote, without a line that is not whole yet."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def each(found: list[dict[str, Any]], *way: str) -> Iterator[Any]:
@@ -75,13 +69,13 @@ def test_a_stock_collector_takes_what_we_send(
         send_all(door, TIMES)
 
         def spans() -> list[Any]:
-            return list(each(lines(path), "resourceSpans", "scopeSpans", "spans"))
+            return list(each(whole_lines(path), "resourceSpans", "scopeSpans", "spans"))
 
         def logs() -> list[Any]:
-            return list(each(lines(path), "resourceLogs", "scopeLogs", "logRecords"))
+            return list(each(whole_lines(path), "resourceLogs", "scopeLogs", "logRecords"))
 
         def metrics() -> list[Any]:
-            return list(each(lines(path), "resourceMetrics", "scopeMetrics", "metrics"))
+            return list(each(whole_lines(path), "resourceMetrics", "scopeMetrics", "metrics"))
 
         wait_until(lambda: len(spans()) >= SPANS, WAIT_S, "all spans")
         wait_until(lambda: len(logs()) >= TIMES, WAIT_S, "all logs")
@@ -91,7 +85,7 @@ def test_a_stock_collector_takes_what_we_send(
         assert lsns == sorted(lsns)
         nodes = {
             attributes(group["resource"])[stamping.NODE_KEY]
-            for group in each(lines(path), "resourceSpans")
+            for group in each(whole_lines(path), "resourceSpans")
         }
         assert len(nodes) == 1
         assert nodes.pop().startswith("node://")

@@ -107,9 +107,10 @@ def test_a_running_daemon_redacts(tmp_path: Path) -> None:
 
             told = redact(daemon, "--query", trace.hex())
 
+            assert (told["erased"], told["pending"], told["index"]) == (["archive"], [], "erased")
+            assert told["left_behind"] == []
             assert files_holding(daemon, SECRET) == []
             assert len(files_holding(daemon, KEPT)) >= 2
-            assert told["erased"] == ["archive"]
             assert told["copies"] == [{"sink": "copy", "items": 3}]
             send(daemon, request(os.urandom(16), KEPT))
             wait_until(lambda: archived(daemon, 2), WAIT_S, "the file sink to go on")
@@ -132,7 +133,7 @@ def test_a_stopped_daemon_is_no_hindrance(tmp_path: Path) -> None:
         (position, _) = send(daemon, request(os.urandom(16), SECRET), request(os.urandom(16), KEPT))
         wait_until(lambda: archived(daemon, 2), WAIT_S, "the file sink")
     told = redact(daemon, position)
-    assert told["erased"] == ["archive"]
+    assert (told["erased"], told["pending"], told["index"]) == (["archive"], [], "erased")
     assert files_holding(daemon, SECRET) == []
 
     with running(tmp_path, config=CONFIG) as daemon:
@@ -144,6 +145,27 @@ def test_a_stopped_daemon_is_no_hindrance(tmp_path: Path) -> None:
     again = redact(daemon, position)
     assert again["redacted"] == []
     assert len(again["already_redacted"]) == 1
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_sink_that_was_taken_away_is_named(tmp_path: Path, *, alone: bool) -> None:
+    """Its files are not looked at, and the answer says so; when it comes back it erases them."""
+    with running(tmp_path, config=CONFIG) as daemon:
+        (position,) = send(daemon, request(os.urandom(16), SECRET))
+        wait_until(lambda: archived(daemon, 1), WAIT_S, "the file sink")
+        assert daemon.terminate() == 0
+    if alone:
+        (tmp_path / "sidespan.toml").write_text("")
+        told = redact(daemon, position)
+    else:
+        with running(tmp_path) as daemon:
+            wait_until((daemon.run / "api.sock").exists, WAIT_S, "the API")
+            told = redact(daemon, position)
+    assert (told["erased"], told["left_behind"]) == ([], ["archive"])
+    assert files_holding(daemon, SECRET) == ["sinks/archive/spans.jsonl"]
+
+    with running(tmp_path, config=CONFIG) as daemon:
+        wait_until(lambda: not files_holding(daemon, SECRET), WAIT_S, "the erasure")
 
 
 def test_what_goes_with_it_is_listed_first(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.daemon import Daemon, running, wait_until
-from tests.frame_client import FrameClient
+from tests.frame_client import ACK, FrameClient
+from tests.line_files import whole_lines
 from tests.otlp import encoded
 
 pytestmark = pytest.mark.slow
@@ -28,10 +31,7 @@ def send(daemon: Daemon, *services: str) -> None:
 
 def services(daemon: Daemon, sink: str) -> list[str]:
     """Return the service of each line of a jsonl sink."""
-    path = daemon.data / "sinks" / sink / "spans.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line)["service"] for line in path.read_text().splitlines()]
+    return [line["service"] for line in whole_lines(daemon.data / f"sinks/{sink}/spans.jsonl")]
 
 
 def reload(daemon: Daemon, config: str) -> None:
@@ -86,12 +86,64 @@ def test_a_sink_that_is_required_no_more_holds_nothing(tmp_path: Path) -> None:
         )
         with running(tmp_path, config=f"{far}required = true\n") as daemon:
             first = oldest(daemon)
-            for _ in range(6):
-                send(daemon, *["x" * 400_000] * 2)
+            wait_until(lambda: not sent(daemon), WAIT_S, "a full journal")
             assert oldest(daemon) == first
             reload(daemon, far)
-            wait_until(lambda: oldest(daemon) > first, WAIT_S, "room")
+            wait_until(lambda: oldest(daemon) > first and sent(daemon), WAIT_S, "room")
             assert daemon.terminate() == 0
+
+
+def test_whoever_asks_for_a_reload_is_told(tmp_path: Path) -> None:
+    """What was taken up and what waits for a restart; or every fault, and nothing has changed."""
+
+    def asked() -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "sidespand",
+            "reload",
+            "--run",
+            str(daemon.run),
+            "--config",
+        ]
+        # The daemon reads its own file; the command's own tells where the socket is.
+        return subprocess.run(
+            [*command, os.devnull], capture_output=True, text=True, timeout=30, check=False
+        )
+
+    path = tmp_path / "sidespan.toml"
+    with running(tmp_path, config=jsonl("one")) as daemon:
+        wait_until((daemon.run / "api.sock").exists, WAIT_S, "the API")
+        path.write_text(jsonl("two") + '[journal]\nretention_age = "3d"\n')
+        done = asked()
+        assert done.returncode == 0
+        assert done.stdout == "reloaded; sinks started: two; stopped: one\n"
+        assert "these take a restart: journal.retention_age" in done.stderr
+
+        path.write_text(
+            jsonl("two", 'colour = "red"\nhost = "${env:SIDESPAN_NO_SUCH}"') + "[log]\nlevel = 3\n"
+            '[jurnal]\nretention_age = "3d"\n'
+        )
+        refused = asked()
+        assert (refused.returncode, refused.stdout) == (2, "")
+        for fault in (
+            "sinks.two.host: the variable SIDESPAN_NO_SUCH is not set",
+            "log.level: expected",
+            "sinks.two.colour: unknown key",
+            "jurnal.retention_age: unknown key, did you mean journal.retention_age?",
+        ):
+            assert fault in refused.stderr
+        send(daemon, "a")
+        wait_until(lambda: services(daemon, "two") == ["a"] * 2, WAIT_S, "the sink as it was")
+        assert daemon.terminate() == 0
+
+
+def sent(daemon: Daemon) -> bool:
+    """Record a request of 400 kB; return whether there was room for it."""
+    with FrameClient(daemon.ingest) as client:
+        client.hello(os.urandom(16))
+        client.records(1, encoded(1, service="x" * 400_000))
+        return client.receive()[0] == ACK
 
 
 def oldest(daemon: Daemon) -> str:

@@ -177,6 +177,45 @@ def test_a_user_of_your_own_records(host: Machine) -> None:
     assert [emit(host, "x", user) for user in ("writer", "other")] == [1, 0]
 
 
+def test_a_user_runs_a_service_of_its_own(host: Machine) -> None:
+    """Without root: it starts, records for its user, goes on after SIGKILL, and is taken away."""
+    # What user@.service does where there is a login manager.
+    manager = (
+        "[Service]\nType=notify\nUser=ann\nDelegate=yes\nRuntimeDirectory=ann\nKillMode=mixed\n"
+        "Environment=XDG_RUNTIME_DIR=/run/ann HOME=/opt/ann PATH=/usr/bin:/bin\n"
+        "ExecStart=/usr/lib/systemd/systemd --user --unit=basic.target\n"
+    )
+    host.ok("useradd", "--system", "--create-home", "--home-dir", "/opt/ann", "ann")
+    put(host, "/etc/systemd/system/ann.service", manager)
+    host.ok("systemctl", "daemon-reload")
+    host.ok("systemctl", "start", "ann")
+
+    def ann(*command: str) -> str:
+        homes = ("HOME=/opt/ann", "XDG_CONFIG_HOME=/opt/ann/.config", "XDG_RUNTIME_DIR=/run/ann")
+        return host.ok("env", *homes, *command, user="ann")
+
+    def shown(name: str) -> str:
+        return ann("systemctl", "--user", "show", "--value", "--property", name, "sidespan").strip()
+
+    # The network is this machine's, where these ports may be taken.
+    doors = '[receivers]\notlp_grpc = "off"\notlp_http = "off"\n[web]\nlisten = "off"\n'
+    put(host, "/opt/ann/.config/sidespan/sidespan.toml", doors)
+    host.ok("chown", "-R", "ann", "/opt/ann/.config")
+    store = "/opt/ann/.local/state/sidespan"
+    told = ann(PROGRAM, "install-service", "--user", "--exec", PROGRAM)
+    assert "write /opt/ann/.config/systemd/user/sidespan.service" in told
+    assert shown("StatusText") == "recording in generation 1"
+    ann(PROGRAM, "emit", "mine")
+    ann("systemctl", "--user", "kill", "--kill-whom=main", "--signal=KILL", "sidespan")
+    wait_until(lambda: shown("StatusText") == "recording in generation 2", WAIT_S, "a restart")
+    ann("systemctl", "--user", "reload", "sidespan")
+    assert "mine" in ann(PROGRAM, "ls", "--all", "--data", store)
+    ann(PROGRAM, "uninstall-service", "--user", "--purge", "--yes")
+    assert host.run("ls", store).returncode != 0
+    # The one of the system had nothing to do with it.
+    assert host.shown("ActiveState") == "active"
+
+
 def test_it_is_taken_away_and_the_store_stays_until_it_is_purged(host: Machine) -> None:
     """Uninstalling stops it; --purge removes what was recorded, and asks before."""
     gone = host.ok(PROGRAM, "uninstall-service")

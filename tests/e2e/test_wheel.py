@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sinks.test_plugins import SOURCE, SUITE
+
 ROOT = Path(__file__).parents[2]
 INSTALL_S_MAX = 300
 FORBIDDEN = ("lmdb", "uvloop", "grpc", "google", "msgpack", "sidespand")
@@ -34,6 +36,12 @@ def environment(directory: Path, *requirements: str) -> Path:
         check=True, capture_output=True, timeout=INSTALL_S_MAX,
     )  # fmt: skip
     return directory / "bin"
+
+
+@pytest.fixture(scope="module")
+def node(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ``bin`` of an environment with the daemon and pytest."""
+    return environment(tmp_path_factory.mktemp("node"), f"{wheel}[daemon]", "pytest")
 
 
 @pytest.mark.slow
@@ -62,13 +70,12 @@ def test_the_bare_client_needs_nothing_else(wheel: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_demo_works_twice_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+def test_the_demo_works_twice_from_the_wheel(node: Path, tmp_path: Path) -> None:
     """`sidespan demo` shows one trace over two SDKs; a second run is the next generation."""
-    commands = environment(tmp_path / "full", f"{wheel}[daemon]")
     generations = []
     for _ in range(2):
         shown = subprocess.run(
-            [str(commands / "sidespan"), "demo", "--json"],
+            [str(node / "sidespan"), "demo", "--json"],
             capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path,
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
@@ -82,3 +89,21 @@ def test_the_demo_works_twice_from_the_wheel(wheel: Path, tmp_path: Path) -> Non
         generations.append({span["stamp"]["boot_generation"] for span in spans.values()})
 
     assert generations == [{1}, {2}]
+
+
+@pytest.mark.slow
+def test_authors_of_sinks_run_the_contract_from_the_wheel(node: Path, tmp_path: Path) -> None:
+    """What docs/sinks.md shows passes where nothing of this repository is but the wheel."""
+    information = tmp_path / "site/acme_sink-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-sink\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[sidespan.sinks]\nnotes = acme_sink:NOTES\n")
+    (tmp_path / "site/acme_sink.py").write_text(SOURCE)
+    (tmp_path / "test_notes.py").write_text(SUITE)
+    done = subprocess.run(
+        [str(node / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_notes.py"],
+        capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "7 passed" in done.stdout

@@ -25,12 +25,14 @@ class Load(threading.Thread):
     Args:
         path: The daemon's ingest.sock.
         attributes: Of each span.
+        pause_s: After each ack; 0 is as fast as it goes.
     """
 
-    def __init__(self, path: Path, *, attributes: int = 2) -> None:
+    def __init__(self, path: Path, *, attributes: int = 2, pause_s: float = 0.0) -> None:
         super().__init__(daemon=True)
         self._path = path
         self._attributes = attributes
+        self._pause_s = pause_s
         self._instance_id = os.urandom(16)
         self.acked: dict[bytes, int] = {}
         self.tokens: list[str] = []
@@ -62,6 +64,7 @@ class Load(threading.Thread):
                 self._unacked[seq] = [os.urandom(8) for _ in range(SPANS_PER_REQUEST)]
                 self._send(client, seq, self._unacked[seq])
             self._receive(client)
+            self.stopping.wait(self._pause_s)
 
     def _send(self, client: FrameClient, seq: int, ids: list[bytes]) -> None:
         client.records(seq, encoded(len(ids), span_ids=ids, attributes=self._attributes))

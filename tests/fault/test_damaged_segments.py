@@ -1,6 +1,5 @@
 """Damage of a segment that lies in the past costs what it hit, and stops nothing else."""
 
-import json
 import os
 import random
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 from tests.daemon import Daemon, running, wait_until
 from tests.fault.load import Load, stop, wait_for_acks
 from tests.fault.power import ATTRIBUTES, CONFIG, end
+from tests.line_files import whole_lines
 from tests.unit.journal.lives import read_all, segment_files
 
 pytestmark = pytest.mark.slow
@@ -94,8 +94,7 @@ def test_damage_in_the_past_costs_what_it_hit(tmp_path: Path, harm: Callable[[Pa
     with running(tmp_path, config=CONFIG + sink) as later:
 
         def delivered() -> set[bytes]:
-            lines = archive.read_text("utf-8").splitlines() if archive.exists() else []
-            return {bytes.fromhex(json.loads(line)["span_id"]) for line in lines if line}
+            return {bytes.fromhex(line["span_id"]) for line in whole_lines(archive)}
 
         wait_until(lambda: delivered() >= outside, SINK_S_MAX, "all that can be read")
         assert later.terminate() == 0

@@ -1,6 +1,5 @@
 """A disk that another program left without room: under load, at the start, and for files."""
 
-import json
 import os
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tests.disks import fill, formatted
 from tests.fault.examine import examining
 from tests.fault.power import ATTRIBUTES, CONFIG
 from tests.frame_client import ACK, FrameClient
+from tests.line_files import whole_lines
 from tests.otlp import encoded
 
 pytestmark = pytest.mark.slow
@@ -58,8 +58,7 @@ def sink(path: Path) -> str:
 
 def delivered(path: Path) -> set[bytes]:
     """Return the id of each span that the sink has written."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return {bytes.fromhex(json.loads(line)["span_id"]) for line in lines}
+    return {bytes.fromhex(line["span_id"]) for line in whole_lines(path)}
 
 
 @pytest.mark.fault(11)

@@ -17,6 +17,11 @@ export interface Decision {
 
 const AGAIN: Decision = { spans: "kept", connection: "reopen", waitMs: 0, reason: "" };
 
+/** Tell whether HELLO_ACK settles a step whose answer was lost: it is durable, and not sent again. */
+export function isSettled(seq: bigint, lastSeq: bigint): boolean {
+  return seq <= lastSeq;
+}
+
 /**
  * Return what follows from the frame that answers a step, or from the connection's end.
  *

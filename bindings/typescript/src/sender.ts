@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto";
 
 import { Connection } from "./connection.js";
-import { backOffCeilingMs, decide, type Decision } from "./decision.js";
+import { backOffCeilingMs, decide, type Decision, isSettled } from "./decision.js";
 import type { Frame } from "./frames.js";
 import { FrameType } from "./frames.js";
 import { INSTANCE_ID_BYTES, LINGER_MS } from "./limits.js";
@@ -199,7 +199,7 @@ export class Sender {
     this.#failures = 0;
     this.greeted = true;
     this.#learn(hello.token);
-    if (this.#step !== undefined && this.#step.seq <= hello.lastSeq) {
+    if (this.#step !== undefined && isSettled(this.#step.seq, hello.lastSeq)) {
       // Its answer was lost, and it is durable.
       this.#decided(this.#step, { spans: "stored", connection: "keep", waitMs: 0, reason: "" }, 0);
     } else if (this.#step !== undefined) {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { resolveAddress } from "../src/address.js";
-import { backOffCeilingMs, decide } from "../src/decision.js";
+import { backOffCeilingMs, decide, isSettled } from "../src/decision.js";
 import { type Frame, frameHead, FrameSplitter, FrameType } from "../src/frames.js";
 import * as limits from "../src/limits.js";
 import * as otlp from "../src/otlp.js";
@@ -242,6 +242,12 @@ function answerOf(a: Case): Frame | undefined {
 each("retry", "answers", (c) => {
   const { spans, connection, waitMs } = decide(answerOf(c.answer));
   assert.deepEqual({ spans, connection, wait_ms: waitMs }, c.decision);
+});
+
+each("retry", "resume", (c) => {
+  const settled = (seq: string): boolean => isSettled(BigInt(seq), BigInt(c.last_seq));
+  assert.deepEqual(c.pending.filter(settled), c.stored);
+  assert.deepEqual(c.pending.filter((seq: string) => !settled(seq)), c.resend);
 });
 
 test("retry back_off_ms", () => {

@@ -1,6 +1,6 @@
 """What changed around a span: of a program's state, of the messages that a model was given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sidespand.ai import states
@@ -39,19 +39,32 @@ def difference(stock: Stock, place: Place, of: str, against: str | None) -> Docu
     recordings = Recordings(stock)
     mine = recordings.span(place)
     if of == "state":
+        _expect(states.of(mine.span.attributes), mine, "snapshot of state")
         if against is None:
             before, after = (_states(mine, when) for when in ("before", "after"))
             return _document(of, _side(mine, "before"), _side(mine, "after"), before, after)
         other = recordings.span(_other(stock, mine, against, _HAS_STATE))
+        _expect(states.of(other.span.attributes), other, "snapshot of state")
         sides = _side(other, "after"), _side(mine, "after")
         return _document(of, *sides, _last(other), _last(mine))
     if of == "messages":
+        given = _messages(stock, recordings, mine, ("system", "input"))
+        _expect(given, mine, "message that a model was given")
         other = recordings.span(_other(stock, mine, against or PREVIOUS, _HAS_CONTENT))
         said = _messages(stock, recordings, other, ("system", "input", "output"))
-        given = _messages(stock, recordings, mine, ("system", "input"))
+        _expect(said, other, "message of a model")
         sides = _side(other, "input and output"), _side(mine, "input")
         return _document(of, *sides, said, given)
     raise InvalidRequest('of: expected "state" or "messages"')
+
+
+def _expect(found: Sequence[object], recording: Recording, what: str) -> None:
+    # Without it everything would look dropped, or nothing changed.
+    if not found:
+        raise NotFound(
+            f"span {recording.span.span_id.hex()} has no {what}",
+            hint="s.state(name, value) takes snapshots; docs/privacy.md tells what keeps messages",
+        )
 
 
 def _other(stock: Stock, mine: Recording, against: str, flag: int) -> Place:

@@ -20,6 +20,8 @@ from sidespand.sinks.registry import Plan
 from sidespand.sinks.tap import Tap
 
 _CAPTURE_FILE_NAME = "capture"
+_CURSOR_FILE_NAME = "cursor.json"
+_NO_CONTENT = frozenset({_CAPTURE_FILE_NAME, _CURSOR_FILE_NAME, FILE_NAME})
 
 
 class Carriers:
@@ -54,7 +56,7 @@ class Carriers:
             plan.name,
             sink,
             self._reader,
-            CursorFile(place / "cursor.json"),
+            CursorFile(place / _CURSOR_FILE_NAME),
             uniform=random.uniform,
             wanted=plan.wanted,
             additions=plan.additions,
@@ -78,6 +80,24 @@ def left_behind(places: Path, names: AbstractSet[str]) -> Iterator[DeadLetters]:
     for file in sorted(places.glob(f"*/{FILE_NAME}")):
         if file.parent.name not in names:
             yield DeadLetters(file.parent)
+
+
+def keeping(places: Path, names: AbstractSet[str]) -> list[str]:
+    """Return the sinks that are configured no more and keep files beside their dead letters.
+
+    Their type is unknown here, so nobody erases what was redacted from these.
+
+    Args:
+        places: The directory of the sinks' directories.
+        names: Of the sinks there are.
+    """
+    return sorted(
+        place.name
+        for place in places.iterdir()
+        if place.is_dir()
+        and place.name not in names
+        and any(one.name not in _NO_CONTENT and one.suffix != ".lock" for one in place.iterdir())
+    )
 
 
 def _tell_capture(place: Path, plan: Plan) -> None:

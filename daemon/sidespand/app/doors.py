@@ -74,6 +74,7 @@ class Doors:
             config.message_bytes_max,
             connections_max,
         )
+        telemetry.follow(telemetry.unread_calls, lambda: self._grpc.unread_calls)
         gate = HttpGate(keys.access, telemetry, connections_max, config.http_hosts)
         self._http = HttpDoor(intake, gate, telemetry, ready, config.message_bytes_max, room=room)
         self._ingest: asyncio.Server | None = None

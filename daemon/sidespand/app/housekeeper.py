@@ -5,6 +5,8 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
+from prometheus_client import Counter
+
 from sidespand import redaction
 from sidespand.app import trimming
 from sidespand.app.channel import Body
@@ -38,7 +40,7 @@ class Housekeeper:
         self._upkeep = Upkeep(store, retention_of(config), clock)
         self._telemetry = telemetry
         self._cursors: dict[str, Position] = {}
-        self._counted = (0, 0)
+        self._counted: dict[Counter, float] = {}
         self._failing = False
         self._newest = store.segments[-1]
         self._stopping = False
@@ -124,10 +126,19 @@ class Housekeeper:
         telemetry.store_bytes.set(figures.store_bytes)
         telemetry.oldest_lsn.set(figures.oldest_lsn)
         telemetry.oldest_age.set(figures.oldest_age_s)
-        trimmed, dropped = self._counted
-        telemetry.trimmed_items.inc(figures.trimmed_items - trimmed)
-        telemetry.dropped_items.inc(figures.dropped_items - dropped)
-        self._counted = (figures.trimmed_items, figures.dropped_items)
+        # A disk that is gone is the writer's to judge.
+        with contextlib.suppress(OSError):
+            telemetry.disk_free.set(self._store.free_bytes())
+        self._bring(telemetry.trimmed_items, figures.trimmed_items)
+        self._bring(telemetry.dropped_items, figures.dropped_items)
+        self._bring(telemetry.unwatched_marks, self._store.unwatched_mark_count)
+        commits, took_s = self._store.commits()
+        self._bring(telemetry.commits, commits)
+        self._bring(telemetry.commit_time, took_s)
+
+    def _bring(self, counter: Counter, total: float) -> None:
+        counter.inc(total - self._counted.get(counter, 0))
+        self._counted[counter] = total
 
 
 def retention_of(config: Config) -> Retention:

@@ -20,6 +20,7 @@ from sidespand.app.housekeeper import Housekeeper
 from sidespand.app.intake import make_intake
 from sidespand.app.notify import notify
 from sidespand.app.opening import node_identity, open_journal
+from sidespand.app.saying import configure_logs
 from sidespand.app.supervisor import WorkerSupervisor
 from sidespand.app.watchdog import Watchdog, period_s
 from sidespand.clock import Clock, SystemClock
@@ -102,7 +103,7 @@ class Recorder:
             intake,
             self._telemetry,
             open_spans=self._journal,
-            ready=lambda: self._ready and self._journal.accepts,
+            ready=self._is_ready,
         )
         period = period_s(os.environ)
         self._watchdog = Watchdog(self._journal.pulse, period) if period is not None else None
@@ -204,8 +205,12 @@ class Recorder:
         telemetry.follow(telemetry.failing_anchors, lambda: self._journal.failing_anchor_count)
         telemetry.follow(telemetry.inflight_bytes, lambda: self._journal.inflight_bytes)
         telemetry.follow(telemetry.open_spans, lambda: self._journal.open_span_count)
-        telemetry.follow(telemetry.unwatched_marks, lambda: self._journal.unwatched_mark_count)
+        telemetry.follow(telemetry.ready, self._is_ready)
         telemetry.durable.set(self._config.sync)
+        telemetry.build.info({"version": __version__})
+
+    def _is_ready(self) -> bool:
+        return self._ready and self._journal.accepts
 
     def _hlc_lead_s(self) -> float:
         head = self._journal.head
@@ -240,7 +245,7 @@ def serve(
             hint="install protobuf's wheel and unset PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
         )
     secrets = scrubbing.load(config.secret_files)
-    logs.configure(config.log_level, secrets.scrub)
+    configure_logs(config, secrets)
     # Every connection is a descriptor, and a journal that finds none left cannot go on.
     platform.raise_file_limit()
     # What start-up allocated stays; the collector need not walk it again.

@@ -11,7 +11,7 @@ from typing import Any
 
 from sidespand import redaction
 from sidespand.app import trimming, trimming_alone
-from sidespand.app.carriers import left_behind
+from sidespand.app.carriers import keeping, left_behind
 from sidespand.app.channel import WorkerEnd
 from sidespand.app.dead_letters import parse_keys, replay_beside
 from sidespand.app.reloading import Reloaded
@@ -82,12 +82,13 @@ class NodeAdmin:
             except OSError:
                 # It reads of it in the log, and tries until it is done.
                 pending.append(carrier.name)
+        index = None
         if self._index is not None:
             try:
                 await self._index.erase(gone)
-                erased.append("index")
+                index = "erased"
             except OSError:
-                pending.append("index")
+                index = "pending"
         names = {carrier.name for carrier in self._carriers}
         for letters in left_behind(self._places, names):
             await asyncio.to_thread(letters.erase, gone)
@@ -96,7 +97,10 @@ class NodeAdmin:
             for carrier in self._carriers
             if not carrier.keeps_files
         }
-        return answer(found, told, erased=erased, copies=copies, pending=pending)
+        left = keeping(self._places, names)
+        return answer(
+            found, told, erased=erased, copies=copies, pending=pending, index=index, left=left
+        )
 
     async def reindex(self) -> dict[str, Any]:
         """Have the index begun anew; it is built from the journal meanwhile.
@@ -209,11 +213,15 @@ def answer(
     erased: Sequence[str],
     copies: Mapping[str, int],
     pending: Sequence[str],
+    index: str | None,
+    left: Sequence[str],
 ) -> dict[str, Any]:
     """Return what became of a redaction, for JSON.
 
     ``erased`` names the sinks whose own files hold nothing of it any more, ``pending`` those that
     erase it as soon as they can write; ``copies`` counts the items that other systems may hold.
+    ``index`` is ``erased`` or ``pending`` alike, None where there is none; ``left`` names the sinks
+    that are configured no more, and whose files were not looked at.
     """
     return {
         "redacted": [_shown(target) for target in found.fresh],
@@ -221,6 +229,8 @@ def answer(
         "position": str(told) if told is not None else None,
         "erased": list(erased),
         "pending": list(pending),
+        "index": index,
+        "left_behind": list(left),
         "copies": [{"sink": name, "items": items} for name, items in copies.items() if items],
     }
 

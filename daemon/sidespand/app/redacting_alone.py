@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sidespand.app.carriers import left_behind
+from sidespand.app.carriers import keeping, left_behind
 from sidespand.app.housekeeper import retention_of
 from sidespand.app.opening import node_identity, open_journal
 from sidespand.app.redacting import Found, answer, count_passed, find, redact_in_parts
@@ -81,7 +81,8 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
                 copies[plan.name] = count_passed(gone, CursorFile(place / "cursor.json").load())
         finally:
             await sink.close()
-    for letters in left_behind(places, {sink.name for sink in config.sinks}):
+    names = {sink.name for sink in config.sinks}
+    for letters in left_behind(places, names):
         letters.erase(gone)
     if config.tap_path is not None:
         tap = Tap(config.tap_path)
@@ -89,6 +90,9 @@ async def _erase_alone(config: Config, found: Found, told: Position | None) -> d
             await tap.erase(gone)
         finally:
             await tap.close()
+    index = files.index_path(config.data_dir)
+    state = "erased" if index.exists() else None
     # It is built anew by the next daemon, from what the journal still has.
-    files.remove(files.index_path(config.data_dir))
-    return answer(found, told, erased=erased, copies=copies, pending=[])
+    files.remove(index)
+    left = keeping(places, names)
+    return answer(found, told, erased=erased, copies=copies, pending=[], index=state, left=left)

@@ -13,7 +13,8 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from sidespand.app.channel import Asked, IndexFigures, RecorderEnd, SinkFigures
+from sidespand.app.channel import Asked, RecorderEnd
+from sidespand.app.worker_metrics import WorkerMetrics
 from sidespand.backoff import delay_s
 from sidespand.limits import STOP_WORKER_S, WORKER_STEADY_S
 from sidespand.model import Position
@@ -47,7 +48,7 @@ class WorkerSupervisor:
         self._cursors = cursors
         self._asked = asked
         self._arguments = arguments
-        self._telemetry = telemetry
+        self._metrics = WorkerMetrics(telemetry)
         self._position = position
         self._channel: RecorderEnd | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -118,13 +119,13 @@ class WorkerSupervisor:
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        self._telemetry.worker_starts.inc()
+        self._metrics.begin()
         channel = RecorderEnd(
             ready=lambda: None,
             cursors=self._cursors,
-            figures=self._on_figures,
+            figures=self._metrics.sinks,
             closed=self._on_closed,
-            indexed=self._on_index,
+            indexed=self._metrics.index,
             asked=self._asked,
         )
         ours.setblocking(False)
@@ -150,27 +151,3 @@ class WorkerSupervisor:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-
-    def _on_index(self, figures: IndexFigures) -> None:
-        telemetry = self._telemetry
-        telemetry.index_items.set(figures.indexed_items)
-        telemetry.index_lag_items.set(figures.lag_items)
-        telemetry.index_lag.set(figures.lag_ms / 1000)
-        telemetry.index_bytes.set(figures.file_bytes)
-        telemetry.index_rebuilds.set(figures.rebuilds)
-
-    def _on_figures(self, figures: Mapping[str, SinkFigures]) -> None:
-        telemetry = self._telemetry
-        for name, each in figures.items():
-            telemetry.sink_delivered.labels(name).set(each.delivered_items)
-            telemetry.sink_rejected.labels(name).set(each.rejected_items)
-            telemetry.sink_retries.labels(name).set(each.retries)
-            telemetry.sink_missed.labels(name).set(each.missed_items)
-            telemetry.sink_lag.labels(name).set(each.lag_items)
-            telemetry.sink_dropped.labels(name).set(each.dropped_items)
-            telemetry.sink_failures.labels(name).set(each.failures)
-            telemetry.sink_oldest_age.labels(name).set(each.oldest_age_ms / 1000)
-            telemetry.sink_dead_letters.labels(name).set(each.dead_letter_bytes)
-            telemetry.sink_withheld.labels(name).set(each.withheld_items)
-            telemetry.sink_changed.labels(name).set(each.changed_values)
-            telemetry.sink_tap_missed.labels(name).set(each.tap_missed_records)

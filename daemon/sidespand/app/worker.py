@@ -25,6 +25,7 @@ from sidespand.app.carriers import Carriers
 from sidespand.app.channel import IndexFigures, SinkFigures, WorkerEnd
 from sidespand.app.redacting import NodeAdmin
 from sidespand.app.reloading import Reloaded, Reloader
+from sidespand.app.saying import configure_logs
 from sidespand.app.web_doors import WebDoors
 from sidespand.config import Config, load
 from sidespand.errors import SidespanError
@@ -64,6 +65,8 @@ class Worker:
         secrets: Secrets,
         read: Callable[[], Config],
     ) -> None:
+        self._required = tuple(sink.name for sink in config.sinks if sink.required)
+        self._log_level = config.log_level
         self._reader = JournalReader(config.data_dir)
         self._plans = plans
         self._carriers = Carriers(config, self._reader, secrets)
@@ -106,6 +109,7 @@ class Worker:
             self._indexer.start()
         self._doors.start()
         self._channel.ready()
+        telling = asyncio.get_running_loop().create_task(self._tell_first())
         names = [f"{plan.name} ({plan.capture})" for plan in self._plans]
         _log.info("delivering to %s", ", ".join(names) or "no sink: none is configured")
         while not self._ended.is_set():
@@ -113,6 +117,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SINK_FIGURES_S):
                     await self._ended.wait()
+        await telling
         async with self._reloading:
             await self._doors.close()
         await self._runner.stop(self._grace_s)
@@ -150,16 +155,25 @@ class Worker:
     async def _reload(self) -> Reloaded:
         async with self._reloading:
             done = await self._reloader.reload()
-            body = {
-                "sinks": done.required,
-                "names": self._reloader.names,
-                "log_level": done.log_level,
-            }
-            try:
-                await self._channel.ask("require", body)
-            except SidespanError as error:
-                _log.warning("the journal still waits for the sinks required before: %s", error)
+            self._required, self._log_level = done.required, done.log_level
+            await self._tell()
             return done
+
+    async def _tell_first(self) -> None:
+        # The file may have changed since the recorder read it; a reload may have come before.
+        async with self._reloading:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        body = {
+            "sinks": self._required,
+            "names": self._reloader.names,
+            "log_level": self._log_level,
+        }
+        try:
+            await self._channel.ask("require", body)
+        except SidespanError as error:
+            _log.warning("the journal still waits for the sinks required before: %s", error)
 
     def _report(self) -> None:
         cursors = self._runner.cursors()
@@ -225,11 +239,11 @@ def main(argv: Sequence[str]) -> int:
     logs.configure("info")
     given = {"data_dir": args.data, "runtime_dir": args.run, "web.listen": args.web}
     flags = {path: flag for path, flag in given.items() if flag is not None}
-    read = functools.partial(load, args.config, flags)
+    read = functools.partial(load, args.config, flags, sinks=registry.parse)
     try:
         config = read()
         secrets = scrubbing.load(config.secret_files)
-        logs.configure(config.log_level, secrets.scrub)
+        configure_logs(config, secrets, "worker")
         return uvloop.run(run_worker(config, args.channel_fd, secrets, read))
     except SidespanError as error:
         _log.error("%s%s", error, f" ({error.hint})" if error.hint else "")

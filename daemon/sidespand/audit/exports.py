@@ -7,6 +7,7 @@ was altered by accident or by somebody who left the receipt alone.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +18,19 @@ from sidespand.limits import FINDINGS_MAX, RECEIPT_BYTES_MAX
 _RECEIPT: Final = ".evidence.json"
 _BUNDLES: Final = "replay_bundles"
 _LISTED_MAX = 100
+# A trace's id, or an alias, and the seconds; our own sink adds the lineage and LSNs.
+_ARTIFACT: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}_[0-9]{9,11}(?:_[0-9a-f]{16}_[0-9]+-[0-9]+)?\.json"
+)
 
 
 def looks_like(directory: Path) -> bool:
-    """Tell whether a directory holds exports: it has a receipt, or a directory of bundles."""
+    """Tell whether a directory holds exports, by the names in it: every receipt may be missing."""
     if (directory / _BUNDLES).is_dir():
         return True
     with os.scandir(directory) as entries:
-        return any(entry.name.endswith(_RECEIPT) for entry in entries)
+        names = (entry.name for entry in entries)
+        return any(name.endswith(_RECEIPT) or _ARTIFACT.fullmatch(name) for name in names)
 
 
 def verify(directory: Path) -> Report:

@@ -135,7 +135,7 @@ class Answers:
             order = search.sort_by(sort) if sort else None
             return documents.traces_page(index.traces(search.parse(query), order, limit, after))
 
-        return self._ask("/v1/traces", _page(query, sort, limit, after), ask)
+        return self.ask("/v1/traces", _page(query, sort, limit, after), ask)
 
     def spans(
         self, query: str, sort: str | None = None, limit: int = 50, after: str | None = None
@@ -149,7 +149,7 @@ class Answers:
             order = search.sort_by(sort) if sort else None
             return documents.spans_page(index.spans(search.parse(query), order, limit, after))
 
-        return self._ask("/v1/spans", _page(query, sort, limit, after), ask)
+        return self.ask("/v1/spans", _page(query, sort, limit, after), ask)
 
     def stats(self, query: str, by: str) -> Document:
         """Return sums over the spans that match; raises as ``traces``."""
@@ -160,7 +160,7 @@ class Answers:
 
             return documents.stats(index.stats(search.parse(query), by))
 
-        return self._ask("/v1/stats", {"q": query, "by": by}, ask)
+        return self.ask("/v1/stats", {"q": query, "by": by}, ask)
 
     def sql(self, text: str, limit: int) -> Document:
         """Return the answer to a SELECT.
@@ -195,9 +195,20 @@ class Answers:
         if self._index is not None:
             self._index.close()
 
-    def _ask(
+    def ask(
         self, route: str, given: Document, local: "Callable[[IndexReader], Document]"
     ) -> Document:
+        """Return the daemon's answer to a question, else that of the index.
+
+        Args:
+            route: As ``api.get`` takes it.
+            given: The same.
+            local: Answers from the index what the daemon would.
+
+        Raises:
+            NotFound: Nothing answers to what is asked for, or nobody answers. Not retryable.
+            SidespanError: It is refused.
+        """
         if self.api_sock is not None:
             try:
                 return api.get(self.api_sock, route, given)

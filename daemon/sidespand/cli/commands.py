@@ -23,6 +23,7 @@ GROUPS: Final = {
         "show": "show a trace as a tree, with each span's stamp",
         "tail": "print the newest spans, and follow them with -f",
         "stats": "sum up spans by model, tool, agent, service and more",
+        "diff": "show what a span changed of state, or of a model's messages",
         "top": "show what runs now and what it uses, again and again",
         "query": "list the spans that match a query, or answer a SELECT",
         "sql": "answer a SELECT over the index, which it cannot change",

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from sidespand import config
 from sidespand.cli import exits
 from sidespand.cli.output import print_fields, print_json
 from sidespand.config import Address, Config
+from sidespand.config.load import read
+from sidespand.config.variables import references
 
 _REDACTED = "[REDACTED]"
 # A sink's options are its own: what may carry a secret is not shown, whoever wrote the sink.
@@ -25,10 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every key with the value that holds: environment over file over default.
 
+    What comes from ``${env:NAME}`` may be a secret: its name is shown.
+
     Raises:
         ConfigError: The configuration cannot be used.
     """
-    document = dict(_values(config.load(args.config)))
+    settings = config.load(args.config)
+    written = read(settings.source) if settings.source is not None else {}
+    document = dict(_values(settings, written))
     if args.json:
         print_json(document)
     else:
@@ -38,11 +45,15 @@ def run(args: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _values(settings: Config) -> Iterator[tuple[str, Any]]:
+def _values(settings: Config, written: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     from sidespand.config.keys import KEYS
 
     for key in KEYS:
         value = getattr(settings, key.field)
+        text = _at(written, key.path)
+        if key.variable not in os.environ and any(references(text)):
+            yield key.path, text
+            continue
         yield key.path, f"{value:04o}" if key.field == "socket_mode" else _plain(value)
     for tenant in settings.tenants:
         for name, value in dataclasses.asdict(tenant).items():
@@ -52,8 +63,15 @@ def _values(settings: Config) -> Iterator[tuple[str, Any]]:
         yield f"sinks.{sink.name}.type", sink.type
         if sink.capture is not None:
             yield f"sinks.{sink.name}.capture", str(sink.capture)
-        for name, value in _redacted(sink.options).items():
+        table = written["sinks"][sink.name]
+        for name, value in _redacted({one: table[one] for one in sink.options}).items():
             yield f"sinks.{sink.name}.{name}", value
+
+
+def _at(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def _plain(value: Any) -> Any:
@@ -65,13 +83,17 @@ def _plain(value: Any) -> Any:
 def _redacted(options: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in options.items():
-        if any(word in name.lower() for word in _SECRET_WORDS):
+        if _may_be_secret(name):
             shown[name] = _REDACTED
         elif isinstance(value, Mapping):
             shown[name] = _redacted(value)
         else:
             shown[name] = _without_user(value)
     return shown
+
+
+def _may_be_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_WORDS)
 
 
 def _without_user(value: Any) -> Any:

@@ -22,7 +22,9 @@ def findings(patient: Patient) -> Iterator[Finding]:
     """Yield what holds for the daemon."""
     held = lock.is_held(Layout(patient.config.data_dir).lock_path)
     yield _running(patient, held=held)
-    if held is not False:
+    if held is False:
+        yield from _left_behind(patient)
+    else:
         yield from _doors(patient)
     yield from _client(patient)
     yield _clock()
@@ -40,6 +42,13 @@ def _running(patient: Patient, *, held: bool | None) -> Finding:
         )  # fmt: skip
     text = "does not run: nothing is recorded"
     return Finding("daemon", State.BAD, text, patient.serve)
+
+
+def _left_behind(patient: Patient) -> Iterator[Finding]:
+    path = patient.socket("ingest.sock")
+    if path.is_socket() and isinstance(_connect(path), ConnectionRefusedError):
+        text = f"{path} is left of a daemon that is gone; the next one replaces it"
+        yield Finding("ingest.sock", State.NOTE, text, patient.serve)
 
 
 def _doors(patient: Patient) -> Iterator[Finding]:

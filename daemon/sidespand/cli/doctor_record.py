@@ -25,6 +25,7 @@ _LOSSES: Final = {
     "sidespan_sink_dropped_items_total": "items a sink gave up",
     "sidespan_receiver_refused_items_total": "items were refused",
 }
+_FAILURES: Final = "sidespan_sink_failures"
 # What names a model's call, whatever the convention.
 _TELLING: Final = re.compile(
     r"(^|[._])(model|prompt|completion|tokens?|input_tokens|output_tokens)([._]|$)"
@@ -98,19 +99,27 @@ def _sinks(patient: Patient, sinks: Mapping[str, Mapping[str, Any]]) -> Iterator
             yield Finding(label, State.GOOD, f"{behind} items behind")
         if sink["dead_letter_bytes"]:
             text = f"{units.size(sink['dead_letter_bytes'])} of dead letters"
-            yield Finding(label, State.NOTE, text, f"sidespan deadletter list {name}")
+            yield Finding(label, State.NOTE, text, f"sidespan deadletter ls {name}")
 
 
 def _figures(patient: Patient) -> Iterator[Finding]:
     try:
         page = api.text(patient.socket("http.sock"), "/metrics")
     except api.Absent:
+        yield from _index_alone(patient)
         return
     totals: Counter[str] = Counter()
     for line in page.splitlines():
         match = _SAMPLE.fullmatch(line)
-        if match is not None:
-            totals[match["name"]] += float(match["value"])  # type: ignore[assignment]
+        if match is None:
+            continue
+        value = float(match["value"])
+        totals[match["name"]] += value  # type: ignore[assignment]
+        if match["name"] == _FAILURES and value:
+            named = (match["labels"] or "").partition('"')[2].rstrip('"')
+            label = f"sink {named}"[:11]
+            text = f"{value:.0f} tries in a row have failed"
+            yield Finding(label, State.BAD, text, "read the daemon's log for what its peer says")
     lost = {name: totals[name] for name in _LOSSES if totals[name] > 0}
     for name, count in lost.items():
         text = f"{count:.0f} {_LOSSES[name]} since the daemon started"
@@ -123,6 +132,25 @@ def _figures(patient: Patient) -> Iterator[Finding]:
         slow = lag_s > _INDEX_LAG_S
         what = "wait, or make it anew: sidespan reindex" if slow else ""
         yield Finding("index", State.NOTE if slow else State.GOOD, text, what)
+
+
+def _index_alone(patient: Patient) -> Iterator[Finding]:
+    """Yield how it stands with an index that no daemon looks after."""
+    from sidespand.index.reader import IndexReader
+    from sidespand.index.schema import FILE_NAME
+
+    if not patient.config.index_enabled:
+        return
+    reader = IndexReader(patient.config.data_dir / "index" / FILE_NAME)
+    try:
+        reader.position()
+    except SidespanError as error:
+        again = f"sidespan reindex --data {patient.config.data_dir}"
+        yield Finding("index", State.NOTE, str(error), again)
+    else:
+        yield Finding("index", State.GOOD, "it can be read")
+    finally:
+        reader.close()
 
 
 def _unmapped(patient: Patient) -> Iterator[Finding]:

@@ -187,6 +187,15 @@ def _print_outcome(outcome: dict[str, Any]) -> None:
         print(f"sink {name}: erased from its files")
     for name in outcome["pending"]:
         print_note(f"sink {name}: its files cannot be written now; it erases them when they can")
+    if outcome["index"] == "erased":
+        print("index: erased from its files")
+    elif outcome["index"] == "pending":
+        print_note("index: its files cannot be written now; it erases them when they can")
+    for name in outcome["left_behind"]:
+        print_note(
+            f"sink {name} is configured no more, and its files were not looked at: remove "
+            f"sinks/{name} of the store, or configure it again, and it erases them"
+        )
     for one in outcome["copies"]:
         print_note(f"sink {one['sink']} has passed {one['items']} of them: copies are there")
 

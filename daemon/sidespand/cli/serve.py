@@ -3,6 +3,10 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidespand.config import SinkConfig
 
 # Flags that override a key of the configuration.
 _FLAGS = {
@@ -42,13 +46,16 @@ def run(args: argparse.Namespace) -> int:
         for name, (path, _, _) in _FLAGS.items()
         if getattr(args, name) is not None
     }
-    config = load(args.config, flags)
-    if config.sinks:
-        # The worker delivers, but a sink that can never work must stop the start.
+    # The worker delivers, but a sink that can never work must stop the start.
+    config = load(args.config, flags, sinks=_judge_sinks)
+    return serve(config, worker_arguments(args), accept_move=args.accept_move)
+
+
+def _judge_sinks(sinks: tuple["SinkConfig", ...]) -> None:
+    if sinks:
         from sidespand.sinks import registry
 
-        registry.parse(config.sinks)
-    return serve(config, worker_arguments(args), accept_move=args.accept_move)
+        registry.parse(sinks)
 
 
 def worker_arguments(args: argparse.Namespace) -> list[str]:

@@ -78,8 +78,13 @@ def place(args: argparse.Namespace) -> Place:
     """Return where, as the arguments have it.
 
     Raises:
-        ConfigError: This user may not, or systemd is not there.
+        ConfigError: This user may not, or an image has no such user.
     """
+    if args.user and args.root is not None:
+        raise ConfigError(
+            "--user and --root exclude each other: the users of an image are not there yet",
+            hint="leave out one of them",
+        )
     root = args.root.resolve() if args.root is not None else None
     if root is None and not args.user and not args.dry_run and os.geteuid():
         raise ConfigError(

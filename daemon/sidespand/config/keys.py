@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from sidespand.errors import ConfigError
 from sidespand.limits import (
     DISK_FREE_MIN,
     GIB,
+    KIB,
+    LOG_FILE_BYTES_MAX,
+    LOG_FILE_BYTES_MIN,
+    LOG_FILES_MAX,
+    LOG_FILES_MOST,
     MESSAGE_BYTES_MAX,
     MIB,
     REPEAT_WINDOW_S,
@@ -32,6 +38,7 @@ Environment = Mapping[str, str]
 READERS_GROUP = "sidespan-read"
 # What a reload takes up, beside the tables of sinks.
 RELOADED = frozenset({"log.level"})
+_LOG_FILES = re.compile(r"[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,20 @@ def _segment_bytes(value: Any) -> int:
     if not SEGMENT_BYTES_MIN <= size <= SEGMENT_BYTES_MAX:
         raise ValueError(f"expected {SEGMENT_BYTES_MIN // MIB}MiB to {SEGMENT_BYTES_MAX // GIB}GiB")
     return size
+
+
+def _log_file_bytes(value: Any) -> int:
+    size = values.size_bytes(value)
+    if not LOG_FILE_BYTES_MIN <= size <= GIB:
+        raise ValueError(f"expected {LOG_FILE_BYTES_MIN // KIB}KiB to 1GiB")
+    return size
+
+
+def _log_files(value: Any) -> int:
+    number = int(value) if isinstance(value, str) and _LOG_FILES.fullmatch(value) else value
+    if number not in range(1, LOG_FILES_MOST + 1) or isinstance(number, bool):
+        raise ValueError(f"expected a number of files from 1 to {LOG_FILES_MOST}")
+    return number
 
 
 def _segment_age_s(value: Any) -> float:
@@ -301,4 +322,14 @@ KEYS: tuple[Key, ...] = (
         "A file that gets a copy of each record as it was handed to a sink, for debugging."),
     Key("log.level", "log_level", values.one_of("debug", "info", "warning", "error"),
         lambda _: "info", '[log]\nlevel = "info"', "The least severe message that is logged."),
+    Key("log.format", "log_format", values.one_of("text", "json"), lambda _: "text",
+        'format = "text"', '"json": one object a line, with time, level, logger, pid and message.'),
+    Key("log.file", "log_file", values.absolute_path, lambda _: None,
+        'file = "/var/log/sidespan/sidespan.log"',
+        "Where messages go in place of stderr; those of the worker into `worker-` and its name."),
+    Key("log.file_bytes_max", "log_file_bytes_max", _log_file_bytes,
+        lambda _: LOG_FILE_BYTES_MAX, 'file_bytes_max = "16MiB"',
+        "A log file is rotated before it grows larger."),
+    Key("log.files_max", "log_files_max", _log_files, lambda _: LOG_FILES_MAX,
+        "files_max = 5", "Log files of each process, with the one that is being written."),
 )  # fmt: skip

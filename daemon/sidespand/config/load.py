@@ -4,15 +4,18 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sidespand.config.keys import KEYS, Environment
 from sidespand.config.model import Capture, Config, SinkConfig
 from sidespand.config.tenants import exposure_faults, read_tenants
+from sidespand.config.variables import expand
 from sidespand.errors import ConfigError
 from sidespand.limits import RETENTION_SEGMENTS_MIN, SINKS_MAX, SOCKET_PATH_BYTES_MAX
+
+JudgeSinks = Callable[[tuple[SinkConfig, ...]], object]
 
 _SHOWN_CHARACTERS_MAX = 80
 _SINK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -45,6 +48,8 @@ def load(
     path: Path | None,
     flags: Mapping[str, str] | None = None,
     environment: Environment | None = None,
+    *,
+    sinks: JudgeSinks = lambda _: None,
 ) -> Config:
     """Return the configuration: flags over environment over file over defaults.
 
@@ -52,20 +57,48 @@ def load(
         path: The file; None for the default one, or none at all when there is none.
         flags: Values by key path, as text.
         environment: Variables; the process's own when None.
+        sinks: Raises ConfigError with what is wrong in the tables of sinks, one fault a line.
 
     Raises:
         ConfigError: Names every key that cannot be used. Nothing was opened.
     """
     variables = os.environ if environment is None else environment
     source = path or default_path(variables)
+    written = read(source) if source is not None else {}
+    return assemble(written, source, flags or {}, variables, outer=variables, sinks=sinks)
+
+
+def assemble(
+    written: Mapping[str, Any],
+    source: Path | None,
+    flags: Mapping[str, str],
+    variables: Environment,
+    *,
+    outer: Environment,
+    sinks: JudgeSinks,
+) -> Config:
+    """Return the configuration that ``written`` makes.
+
+    Args:
+        written: What a file holds, as ``read`` returns it.
+        source: The file; None without one.
+        flags: Values by key path, as text.
+        variables: They set keys.
+        outer: What ``${env:NAME}`` is taken from.
+        sinks: As ``load`` has it.
+
+    Raises:
+        ConfigError: As ``load`` says.
+    """
     faults: list[str] = []
-    tree = _read(source) if source is not None else {}
-    sinks = _sinks(tree.pop("sinks", {}), faults)
+    hint = "`sidespan config init -` prints every key with its default"
+    tree = expand(written, outer, faults)
+    tables = _sinks(tree.pop("sinks", {}), faults)
     tenants = read_tenants(_tenant_tables(tree), faults)
     house = _index_attributes(tree)
     given = _flatten(tree) | house
     _reject_unknown(given, faults)
-    fields = _fields(given, flags or {}, variables, faults)
+    fields = _fields(given, flags, variables, faults)
     if "runtime_dir" in fields:
         _check_socket_paths(fields["runtime_dir"], faults)
         if fields["runtime_dir"] == fields.get("data_dir"):
@@ -73,13 +106,16 @@ def load(
     _check_anchors(fields, faults)
     _check_retention(fields, faults)
     faults.extend(exposure_faults(fields, tenants))
+    try:
+        sinks(tables)
+    except ConfigError as error:
+        # Where nothing else is wrong, its own hint is the better one.
+        hint = hint if faults else error.hint or hint
+        faults.extend(str(error).split("\n"))
     if faults:
         where = f"{source}: " if source is not None else ""
-        raise ConfigError(
-            where + "\n".join(faults),
-            hint="`sidespan config init -` prints every key with its default",
-        )
-    return Config(source=source, sinks=sinks, tenants=tenants, **fields)
+        raise ConfigError(where + "\n".join(faults), hint=hint)
+    return Config(source=source, sinks=tables, tenants=tenants, **fields)
 
 
 def _fields(
@@ -108,7 +144,12 @@ def _fields(
     return fields
 
 
-def _read(source: Path) -> dict[str, Any]:
+def read(source: Path) -> dict[str, Any]:
+    """Return what a file holds, as it is written.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML.
+    """
     try:
         with source.open("rb") as file:
             return tomllib.load(file)

@@ -126,6 +126,10 @@ class Config:
     secret_files: tuple[Path, ...]
     tap_path: Path | None
     log_level: str
+    log_format: str
+    log_file: Path | None
+    log_file_bytes_max: int
+    log_files_max: int
     sinks: tuple[SinkConfig, ...]
     tenants: tuple[TenantConfig, ...]
 

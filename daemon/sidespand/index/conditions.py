@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sidespand.index.schema import AI_KIND_NAMES, HAS_BITS, SPAN_KIND_NAMES, TERM_FIELDS
-from sidespand.index.texts import key_word
+from sidespand.index.texts import one_word, storable
 from sidespand.index.values import signed
 from sidespand.limits import INDEX_CANDIDATES_MAX, SPAN_ID_BYTES, TRACE_ID_BYTES
 from sidespand.search import Term, Value
@@ -185,7 +185,7 @@ def _of_has(db: sqlite3.Connection, term: Term) -> Condition:
         parts = [_of_has(db, Term("has", values=(Value(word),))) for word in words]
         return _any_of(parts)
     if keyed and keyed[0].startswith("attr."):
-        return Condition(match=_phrase("attributes", key_word(keyed[0][5:])))
+        return Condition(match=_phrase("attributes", one_word(keyed[0][5:])))
     if keyed:
         rows = db.execute(f"{_RESOURCE} LIMIT {_TERMS_MAX}", (keyed[0][9:],)).fetchall()
         return _of_terms([row[0] for row in rows], sum(row[1] for row in rows), "s.resource")
@@ -218,8 +218,8 @@ def _of_text_column(_db: sqlite3.Connection, term: Term) -> Condition:
     trace = Sql(f"EXISTS (SELECT 1 FROM span u WHERE u.trace_no = t.no AND ({inner}))", params)
     found = Condition(trace, span)
     if not term.negated and not any(one.glob for one in term.values):
-        # The words of the id are found first; then each is compared as a whole.
-        found.match = " OR ".join(_phrase("attributes", one.text) for one in term.values)
+        # The word that stands for the id is found first; then each is compared as a whole.
+        found.match = " OR ".join(_phrase("ids", one_word(one.text)) for one in term.values)
     return found
 
 
@@ -243,14 +243,14 @@ def _of_id(db: sqlite3.Connection, term: Term) -> Condition:
         Sql(" OR ".join("s.span_id BETWEEN ? AND ?" for _ in ranges), numbers),
     )
     if not term.negated:
-        found.match = " OR ".join(f'span : "{one.text}" *' for one in term.values)
+        found.match = " OR ".join(f'ids : "{one.text}" *' for one in term.values)
     return found
 
 
 def _of_attribute(_db: sqlite3.Connection, term: Term) -> Condition:
     return Condition(
         match=" OR ".join(
-            _phrase("attributes", f"{key_word(term.key)} {_bare(one)}", prefix=one.glob)
+            _phrase("attributes", f"{one_word(term.key)} {_bare(one)}", prefix=one.glob)
             for one in term.values
         )
     )
@@ -267,8 +267,8 @@ def _bare(value: Value) -> str:
 
 
 def _phrase(column: str, words: str, *, prefix: bool = False) -> str:
-    # A lone surrogate has no place in the database, and NUL would end the question.
-    clean = words.encode("utf-8", "replace").decode().replace("\0", " ").replace('"', '""')
+    # NUL would end the question.
+    clean = storable(words).replace("\0", " ").replace('"', '""')
     quoted = f'"{clean}"' + (" *" if prefix else "")
     return f"({column} : {quoted})" if column else f"({quoted})"
 
@@ -278,7 +278,7 @@ def _like(value: Value) -> str:
 
 
 def _pattern(value: Value) -> str:
-    text = value.text.encode("utf-8", "replace").decode()
+    text = storable(value.text)
     return text.replace("[", "[[]").replace("?", "[?]") if value.glob else text
 
 

@@ -22,7 +22,7 @@ from sidespand.index.schema import (
 )
 from sidespand.index.terms import Terms
 from sidespand.index.texts import Text
-from sidespand.index.values import attributes, signed
+from sidespand.index.values import INTEGER_MAX, attributes, signed
 from sidespand.limits import AI_TEXT_CHARACTERS_MAX, SPAN_ID_BYTES, TRACE_ID_BYTES
 from sidespand.model import Kind, Record
 
@@ -32,8 +32,6 @@ _STATES = states.PREFIX.encode()
 # In what names a call: messages as JSON, or flat among the attributes.
 _CALL_MARKS = (b"tool_call", b"tool_use", b"tool_result", b"function_call")
 _SOURCES_MAX = 1024
-# What the database holds; a peer may claim any 64 bits.
-_NS_MAX = 2**63 - 1
 _PARENT, _CONTENT, _EVENTS = (HAS_BITS[word] for word in ("parent", "content", "events"))
 _LINKS, _STATE, _FAILED = (HAS_BITS[word] for word in ("links", "state", "error"))
 _ZERO = bytes(SPAN_ID_BYTES)
@@ -156,8 +154,8 @@ class Extractor:
         parent = span.parent_span_id
         parent_id = signed(parent) if len(parent) == SPAN_ID_BYTES and parent != _ZERO else None
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
-        if start_ns > _NS_MAX or end_ns > _NS_MAX:
-            start_ns, end_ns = min(start_ns, _NS_MAX), min(end_ns, _NS_MAX)
+        if start_ns > INTEGER_MAX or end_ns > INTEGER_MAX:
+            start_ns, end_ns = min(start_ns, INTEGER_MAX), min(end_ns, INTEGER_MAX)
         status = span.status
         attribute_text, content = texts.of_attributes(said)
         has = 0 if parent_id is None else _PARENT
@@ -190,13 +188,16 @@ class Extractor:
             None, None, None, None,
         ]  # fmt: skip
         calls: Sequence[tuple[str, int]] = ()
+        ids = span_id.hex()
         if ai is not None:
             self._fill(row, ai)
+            for named in (ai.correlation_id, ai.request_id):
+                ids = f"{ids} {texts.one_word(named)}" if named else ids
             calls = tool_calls.named(said) if self._has_calls else ()
             if ai.tool_call_id:
                 calls = [*calls, (ai.tool_call_id, tool_calls.RAN)]
         content_text = texts.bounded(content) if content else ""
-        text = Text(row_id, name, attribute_text, content_text, span_id.hex())
+        text = Text(row_id, name, attribute_text, content_text, ids)
         return SpanFacts(span.trace_id, row, ai, text, events, links, snapshots, calls)
 
     def _fill(self, row: list[Any], ai: Ai) -> None:
@@ -215,7 +216,7 @@ class Extractor:
         row[27] = ai.cost_usd
         if tokens is not None or ai.cost_usd is not None:
             row[28] = 0 if ai.aggregate else 1
-        row[29] = None if ai.ttft_ms is None else int(ai.ttft_ms * 1e6)
+        row[29] = None if ai.ttft_ms is None else min(int(ai.ttft_ms * 1e6), INTEGER_MAX)
         row[33] = ai.correlation_id or None
         row[34] = ai.request_id or None
         row[35] = ai.tool_call_id or None
@@ -232,7 +233,7 @@ class Extractor:
             said = attributes(event.attributes)
             name = event.name
             number = self._terms.number("event", name or "event")
-            found.append((index, min(event.time_unix_nano, _NS_MAX), number))
+            found.append((index, min(event.time_unix_nano, INTEGER_MAX), number))
             if name == "exception" and isinstance(said.get("exception.type"), str):
                 exception = said["exception.type"]
             content.append(name)
@@ -283,7 +284,7 @@ class Extractor:
         row = (
             row_id,
             signed(span_id) if known else None,
-            min(log.time_unix_nano or log.observed_time_unix_nano, _NS_MAX),
+            min(log.time_unix_nano or log.observed_time_unix_nano, INTEGER_MAX),
             log.severity_number,
             self._terms.number("event", log.event_name),
         )

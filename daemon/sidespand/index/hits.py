@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sidespand.index.schema import found_table
+from sidespand.index.values import INTEGER_MAX
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Hits:
 
 
 def find(
-    db: sqlite3.Connection, match: str, limit: int, first_id: int = 0, last_id: int = 2**63 - 1
+    db: sqlite3.Connection, match: str, limit: int, first_id: int = 0, last_id: int = INTEGER_MAX
 ) -> Hits:
     """Return the newest items whose texts match.
 

@@ -31,7 +31,7 @@ def note_gap(db: sqlite3.Connection, gap: Gap, at: Position | None = None) -> No
         db.execute("DELETE FROM hole WHERE last_id <= ?", (last,))
         db.execute("DELETE FROM redacted_trace WHERE at_id <= ?", (last,))
         first = item_id(gap.ordinal, 1)
-    db.execute("INSERT OR IGNORE INTO hole VALUES (?, ?, ?, ?)", (at_id, first, last, gap.reason))
+    db.execute("INSERT OR IGNORE INTO hole VALUES (?, ?, ?, ?)", (first, last, gap.reason, at_id))
 
 
 def note_record(db: sqlite3.Connection, record: Record) -> None:
@@ -54,6 +54,29 @@ def note_record(db: sqlite3.Connection, record: Record) -> None:
                 "INSERT OR IGNORE INTO redacted_trace VALUES (?, ?)",
                 ((trace_id, at_id) for trace_id in target.trace_ids),
             )
+
+
+def trimmed_to(db: sqlite3.Connection) -> int:
+    """Return the row number up to which the log has trimmed, inclusive; 0 for nothing."""
+    row = db.execute("SELECT max(last_id) FROM hole WHERE reason = ?", (_TRIMMED,)).fetchone()
+    return int(row[0] or 0)
+
+
+def unerased(db: sqlite3.Connection) -> list[Gap]:
+    """Return what the log tells of as redacted, and ``note_erased`` not yet as erased."""
+    known = lineages(db)
+    rows = db.execute(
+        "SELECT first_id, last_id, reason FROM hole WHERE reason = ? AND at_id > coalesce("
+        "(SELECT value FROM meta WHERE key = 'erased'), 0)",
+        (redaction.REASON,),
+    )
+    return [_gap(first_id, last_id, reason, known) for first_id, last_id, reason in rows]
+
+
+def note_erased(db: sqlite3.Connection, upto: Position) -> None:
+    """Remember that the redactions are done of which the log tells up to a position."""
+    upto_id = item_id(upto.ordinal, upto.lsn)
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('erased', ?)", (upto_id,))
 
 
 def of_stretch(db: sqlite3.Connection, first: Position, last: Position) -> tuple[Gap, ...]:

@@ -33,6 +33,8 @@ from sidespand.limits import (
     INDEX_BATCH_S,
     INDEX_COALESCE_S,
     INDEX_LIVE_LAG_S,
+    INDEX_PART_S,
+    INDEX_PARTS_KEPT_MIN,
     INDEX_RETRY_S,
     INDEX_UPKEEP_S,
 )
@@ -215,8 +217,12 @@ class Indexer:
             self.rebuilds += 1
             self._building = True
         self._file = files.identity(self.path)
-        self._writer = IndexWriter(db, self._normalise, self._node_ref)
-        self._trim_to = 0
+        kept_s = self._options.retention_s
+        part_s = INDEX_PART_S if kept_s is None else kept_s / INDEX_PARTS_KEPT_MIN
+        part_s = min(part_s, INDEX_PART_S)
+        self._writer = IndexWriter(db, self._normalise, self._node_ref, part_s)
+        # What the log has told of and was not carried out to its end.
+        self._gone, self._trim_to = holes.unerased(db), holes.trimmed_to(db)
 
     def _close(self) -> None:
         if self._writer is not None:
@@ -257,14 +263,16 @@ class Indexer:
         if newest is not None and newest != self._position:
             worked = self._index(newest) or worked
         if self._gone:
-            gone, self._gone = self._gone, []
-            self._erase(gone)
+            self._erase_told()
         if self._trim_to:
             worked = True
             self._trim()
         if time.monotonic() - self._upkeep_at_s > INDEX_UPKEEP_S:
             self._upkeep_at_s = time.monotonic()
             self._keep_retention()
+            if not worked and self._writer is not None:
+                # Who has nothing to do holds no pages.
+                self._writer.db.execute("PRAGMA shrink_memory")
         return worked
 
     def _index(self, newest: Position) -> bool:
@@ -278,15 +286,10 @@ class Indexer:
         deadline = time.monotonic() + INDEX_BATCH_S
         db.execute("BEGIN IMMEDIATE")
         try:
-            while items < INDEX_BATCH_ITEMS and time.monotonic() < deadline:
-                entries = self._log.read(position, newest)
-                if not entries:
-                    break
-                if position is not None and _contradicts(position, entries[0].position):
-                    raise _AnotherLogError
-                for entry in entries:
-                    items += self._take(entry)
-                position = entries[-1].position
+            more = True
+            while more and items < INDEX_BATCH_ITEMS and time.monotonic() < deadline:
+                position, taken, more = self._read_on(position, newest)
+                items += taken
             if position is None or position == before:
                 db.execute("ROLLBACK")
                 return False
@@ -305,6 +308,22 @@ class Indexer:
         if position == newest:
             self._building = False
         return True
+
+    def _read_on(
+        self, position: Position | None, newest: Position
+    ) -> tuple[Position | None, int, bool]:
+        """Take in what follows; return how far, how many items, and whether more may come."""
+        assert self._writer is not None
+        entries = self._log.read(position, newest)
+        if entries and position is not None and _contradicts(position, entries[0].position):
+            raise _AnotherLogError
+        items = 0
+        for entry in entries:
+            if isinstance(entry, Record) and self._writer.is_apart(entry):
+                return position, items, False
+            items += self._take(entry)
+            position = entry.position
+        return position, items, bool(entries)
 
     def _take(self, entry: Record | Gap) -> int:
         assert self._writer is not None
@@ -339,6 +358,13 @@ class Indexer:
             answer.set_result(None)
             worked = True
         return worked
+
+    def _erase_told(self) -> None:
+        assert self._writer is not None
+        assert self._position is not None
+        self._erase(self._gone)
+        holes.note_erased(self._writer.db, self._position)
+        self._gone = []
 
     def _erase(self, gone: Sequence[Gap]) -> None:
         writer = self._writer
@@ -375,20 +401,18 @@ class Indexer:
         writer, options = self._writer, self._options
         assert writer is not None
         parts = writer.parts.all()
-        if len(parts) < 2:  # noqa: PLR2004 - The newest is being written.
-            return
-        oldest = parts[0]
         if options.retention_s is not None:
-            age_s = (self._wall_ns() - oldest.wall_ns) / 1e9
-            if age_s > options.retention_s:
-                self._trim_to = max(self._trim_to, oldest.last_id)
-        if options.retention_bytes is not None:
+            oldest_ns = self._wall_ns() - int(options.retention_s * 1e9)
+            old = [part.last_id for part in parts if part.wall_ns < oldest_ns]
+            self._trim_to = max(self._trim_to, *old, 0)
+        # The newest is being written.
+        if options.retention_bytes is not None and len(parts) > 1:
             pages, free, size = (
                 int(writer.db.execute(f"PRAGMA {name}").fetchone()[0])
                 for name in ("page_count", "freelist_count", "page_size")
             )
             if (pages - free) * size > options.retention_bytes:
-                self._trim_to = max(self._trim_to, oldest.last_id)
+                self._trim_to = max(self._trim_to, parts[0].last_id)
         if self._trim_to:
             self._wake.set()
 

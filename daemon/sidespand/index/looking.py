@@ -9,6 +9,7 @@ from sidespand.index import hits
 from sidespand.index.decoding import Names, lineages
 from sidespand.index.rows import Completion, LogPlace, Place
 from sidespand.index.schema import ENDED, TERM_FIELDS, position_of
+from sidespand.index.texts import storable
 from sidespand.index.values import signed, span_id_bytes
 from sidespand.limits import (
     ID_CANDIDATES_MAX,
@@ -91,7 +92,7 @@ def span_place(db: sqlite3.Connection, text: str, trace_id: bytes | None) -> tup
             (trace_id, low, high, ID_CANDIDATES_MAX),
         ).fetchall()
         return _places(db, rows)
-    found = hits.find(db, f'span : "{digits}" *', 4 * ID_CANDIDATES_MAX)
+    found = hits.find(db, f'ids : "{digits}" *', 4 * ID_CANDIDATES_MAX)
     rows = []
     for trace_no in dict.fromkeys(trace_no for _, trace_no in found.items):
         rows += db.execute(
@@ -194,8 +195,7 @@ def _counted(db: sqlite3.Connection, field: str, prefix: str, limit: int) -> lis
 
 
 def _begins(prefix: str) -> str:
-    text = prefix.encode("utf-8", "replace").decode()
-    return text.replace("[", "[[]").replace("?", "[?]").replace("*", "[*]") + "*"
+    return storable(prefix).replace("[", "[[]").replace("?", "[?]").replace("*", "[*]") + "*"
 
 
 def _digits(text: str, characters_max: int) -> str:

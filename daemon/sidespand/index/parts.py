@@ -18,6 +18,7 @@ class Part:
         first_id: Of the first item in it.
         last_id: Of the last one.
         items: How many.
+        began_ns: When the first was recorded.
         wall_ns: When the newest was recorded.
     """
 
@@ -25,6 +26,7 @@ class Part:
     first_id: int
     last_id: int
     items: int
+    began_ns: int
     wall_ns: int
 
 
@@ -33,10 +35,12 @@ class Parts:
 
     Args:
         db: Its connection.
+        age_s_max: What lies further apart in the log's time is in different tables.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, age_s_max: float) -> None:
         self._db = db
+        self._age_ns_max = int(age_s_max * 1e9)
         self._characters = 0
         self._newest: Part | None = None
         self.reload()
@@ -47,19 +51,27 @@ class Parts:
         self._newest = Part(*rows[0]) if rows else None
         self._characters = 0
 
-    def add(self, found: Sequence[Text], wall_ns: int) -> None:
+    def is_apart(self, began_ns: int, wall_ns: int) -> bool:
+        """Tell whether what was recorded at one time and at another is in different tables."""
+        return wall_ns - began_ns > self._age_ns_max
+
+    def add(self, found: Sequence[Text], began_ns: int, wall_ns: int) -> None:
         """Write texts, in log order, newer than all that are there.
 
         Args:
             found: At least one.
+            began_ns: When the first was recorded.
             wall_ns: When the newest was recorded.
         """
         part = self._newest
         full = part is not None and (
-            part.items >= INDEX_PART_ITEMS or self._characters >= INDEX_PART_CHARACTERS
+            part.items >= INDEX_PART_ITEMS
+            or self._characters >= INDEX_PART_CHARACTERS
+            or self.is_apart(part.began_ns, wall_ns)
         )
         if part is None or full:
-            part = Part((part.no if part else 0) + 1, found[0].id, found[0].id, 0, 0)
+            first_id, no = found[0].id, (part.no if part else 0) + 1
+            part = Part(no, first_id, first_id, 0, began_ns, wall_ns)
             make_found(self._db, part.no)
             self._characters = 0
             self._newest = part
@@ -69,8 +81,8 @@ class Parts:
         part.wall_ns = max(part.wall_ns, wall_ns)
         self._characters += sum(len(text.content) + len(text.attributes) for text in found)
         self._db.execute(
-            "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)",
-            (part.no, part.first_id, part.last_id, part.items, part.wall_ns),
+            "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)",
+            (part.no, part.first_id, part.last_id, part.items, part.began_ns, part.wall_ns),
         )
 
     def all(self) -> list[Part]:
@@ -93,7 +105,7 @@ class Parts:
 
     def _write(self, no: int, found: Sequence[Text]) -> None:
         self._db.executemany(
-            f"INSERT INTO {found_table(no)} (rowid, name, attributes, content, span)"
+            f"INSERT INTO {found_table(no)} (rowid, name, attributes, content, ids)"
             " VALUES (?, ?, ?, ?, ?)",
             found,
         )

@@ -109,7 +109,7 @@ def _remove_items(writer: IndexWriter, first: int, last: int) -> None:
         db.execute("DELETE FROM term WHERE no = ? AND traces <= 0", (term,))
         if db.execute("SELECT changes()").fetchone()[0]:
             db.execute("DELETE FROM resource_attribute WHERE term_no = ?", (term,))
-    writer.forget()
+    writer.forget_rows()
 
 
 def _sum_up(db: sqlite3.Connection, trace_no: int) -> set[Any]:

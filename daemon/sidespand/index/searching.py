@@ -16,6 +16,7 @@ from sidespand.index import hits
 from sidespand.index.conditions import STATUS_INDEX, Condition, Sql, compile_term
 from sidespand.index.connections import is_interrupted
 from sidespand.index.decoding import SPAN_SQL, TRACE_SQL
+from sidespand.index.values import INTEGER_MAX
 from sidespand.limits import INDEX_CANDIDATES_MAX, INDEX_TEXT_HITS_MAX
 from sidespand.search import Query, Sort
 
@@ -25,7 +26,7 @@ _TRACE_SORTS: Final = {
     "tokens": ("t.tokens_in + t.tokens_out", "trace_by_tokens", "t.tokens_in + t.tokens_out > 0"),
     "cost": ("t.cost_usd", "trace_by_cost", "t.cost_usd IS NOT NULL"),
     "spans": ("t.span_count", "trace_by_spans", ""),
-    "errors": ("t.error_count", "", ""),
+    "errors": ("t.error_count", "trace_by_errors", ""),
     "updated": ("t.last_id", "trace_by_updated", ""),
 }
 _SPAN_SORTS: Final = {
@@ -39,6 +40,7 @@ _FEW: Final = 200
 _PAGE: Final = 50
 # Traces of a rare name whose spans are all looked at.
 _SPAN_TRACES_MAX: Final = 2000
+_FEW_TRACES: Final = "trace t NOT INDEXED"
 _ALL_SPANS: Final = "span s NOT INDEXED"
 _OF_TRACES: Final = "span s INDEXED BY span_by_trace"
 _NEWEST: Final = Sort("start", descending=True)
@@ -270,7 +272,7 @@ def _page(
     where.extend(_behind(key, "t.no", order, after))
     if source is not None:
         # By their numbers, and by no index: the order is made of few.
-        table = "trace t NOT INDEXED"
+        table = _FEW_TRACES
         where.insert(0, Sql(f"t.no IN ({source.text})", source.params))
     else:
         known = [one.status for one in wanted.conditions if one.status]
@@ -280,10 +282,11 @@ def _page(
     params = tuple(p for one in where for p in one.params)
     conditions = " AND ".join(one.text for one in where)
     way = "DESC" if order.descending else "ASC"
-    asked = (
-        f"SELECT {columns}, {key} FROM {table} WHERE {conditions}"
-        f" ORDER BY {key} {way}, t.no {way} LIMIT {limit + 1}"
-    )
+    ordered = f"ORDER BY {key} {way}, t.no {way} LIMIT {limit + 1}"
+    if source is not None:
+        # Only numbers are put in order; whole rows would take four times as long.
+        conditions = f"t.no IN (SELECT t.no FROM {table} WHERE {conditions} {ordered})"
+    asked = f"SELECT {columns}, {key} FROM {table} WHERE {conditions} {ordered}"
     return _rows(db, asked, params, limit, 0)
 
 
@@ -294,7 +297,9 @@ def _behind(key: str, number: str, order: Sort, after: str | None) -> list[Sql]:
         value, at = json.loads(after)
         if not isinstance(value, int | float) or not isinstance(at, int):
             raise TypeError
-    except (ValueError, TypeError):
+        if max(abs(value), abs(at)) > INTEGER_MAX:
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
         raise InvalidRequest("after: is no `next` of a page") from None
     sign = "<" if order.descending else ">"
     return [Sql(f"({key}, {number}) {sign} (?, ?)", (value, at))]

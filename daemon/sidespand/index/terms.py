@@ -1,10 +1,11 @@
 """Names as numbers: each value of a field once."""
 
 import sqlite3
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Final
 
 from sidespand.index.schema import TERM_FIELDS
+from sidespand.index.texts import storable
 from sidespand.limits import AI_TEXT_CHARACTERS_MAX, INDEX_TERMS_CACHED_MAX
 
 _FIELDS: Final = TERM_FIELDS
@@ -20,7 +21,7 @@ class Terms:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._numbers: OrderedDict[tuple[int, str], int] = OrderedDict()
-        self._traces: dict[int, int] = {}
+        self._traces: Counter[int] = Counter()
 
     def number(self, field: str, value: str) -> int | None:
         """Return the number of a value, which gets one now if it has none; None for no text."""
@@ -30,9 +31,9 @@ class Terms:
         number = self._numbers.get(key)
         return number if number is not None else self._find(key)
 
-    def count(self, number: int, traces: int) -> None:
-        """Note that so many more traces have a term."""
-        self._traces[number] = self._traces.get(number, 0) + traces
+    def count(self, traces: Counter[int]) -> None:
+        """Note how many more traces have each term."""
+        self._traces.update(traces)
 
     def flush(self) -> None:
         """Write what was counted."""
@@ -47,8 +48,7 @@ class Terms:
         self._traces.clear()
 
     def _find(self, key: tuple[int, str]) -> int:
-        # A lone surrogate has no place in the database.
-        stored = (key[0], key[1].encode("utf-8", "replace").decode())
+        stored = (key[0], storable(key[1]))
         row = self._db.execute("SELECT no FROM term WHERE field = ? AND value = ?", stored)
         found = row.fetchone()
         if found is None:

@@ -4,6 +4,7 @@ A key is one word, directly before the words of its value, so that ``attr.KEY:va
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from sidespand.index.schema import KEY_JOINT
 from sidespand.limits import INDEX_JSON_BYTES_MAX, INDEX_TEXT_CHARACTERS_MAX
 
 _DEPTH_MAX = 32
+_NOT_ALNUM = re.compile(r"[\W_]")
 
 
 class Text(NamedTuple):
@@ -23,25 +25,24 @@ class Text(NamedTuple):
         name: Of the span or event.
         attributes: Keys and values.
         content: What was said.
-        span: The span's id in hexadecimal.
+        ids: The span's id in hexadecimal, and each other one that it names as one word.
     """
 
     id: int
     name: str
     attributes: str
     content: str
-    span: str
+    ids: str
 
 
-@lru_cache(maxsize=4096)
-def key_word(key: str) -> str:
-    """Return a key as the one word that stands for it; letters are compared in any case."""
-    return KEY_JOINT + "".join(one if one.isalnum() else KEY_JOINT for one in key[:128])
+def one_word(text: str) -> str:
+    """Return the one word that stands for a key or an id; letters are compared in any case."""
+    return KEY_JOINT + _NOT_ALNUM.sub(KEY_JOINT, text[:128])
 
 
 @lru_cache(maxsize=4096)
 def _known(key: str) -> tuple[str, bool]:
-    return key_word(key), is_content_key(key)
+    return one_word(key), is_content_key(key)
 
 
 def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -65,9 +66,13 @@ def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def bounded(parts: Iterable[str]) -> str:
-    """Return texts as one, cut at INDEX_TEXT_CHARACTERS_MAX."""
-    text = " ".join(parts)
-    return text if len(text) <= INDEX_TEXT_CHARACTERS_MAX else text[:INDEX_TEXT_CHARACTERS_MAX]
+    """Return texts as one that the database takes, cut at INDEX_TEXT_CHARACTERS_MAX."""
+    return storable(" ".join(parts)[:INDEX_TEXT_CHARACTERS_MAX])
+
+
+def storable(text: str) -> str:
+    """Return a text without lone surrogates, which JSON may hold and the database refuses."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def plain(text: str) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from sidespand.index.texts import storable
 from sidespand.limits import AI_TEXT_CHARACTERS_MAX, INDEX_JSON_BYTES_MAX, TOOL_CALLS_MAX
 
 # Who names a call: the model that asks, the step that runs it, the model that gets its result.
@@ -35,9 +36,8 @@ def named(attributes: Mapping[str, Any]) -> list[tuple[str, int]]:
                 found[value, ANSWERED] = None
             elif "completion" in key or "output" in key:
                 found[value, ASKED] = None
-    return [(call_id[:AI_TEXT_CHARACTERS_MAX], role) for call_id, role in found if call_id][
-        :TOOL_CALLS_MAX
-    ]
+    named_by = [(call_id, role) for call_id, role in found if call_id][:TOOL_CALLS_MAX]
+    return [(storable(call_id[:AI_TEXT_CHARACTERS_MAX]), role) for call_id, role in named_by]
 
 
 def _in_messages(value: Any, role: int) -> Iterator[str]:

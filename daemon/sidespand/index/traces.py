@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sidespand.index.schema import ABANDONED, AI_KIND_NAMES, ENDED, OPEN, TRACE_COLUMNS
+from sidespand.index.values import INTEGER_MAX
 from sidespand.limits import INDEX_SPANS_CACHED_MAX, TRACE_TERMS_MAX
 
 _AGENT: Final = AI_KIND_NAMES.index("agent")
 _LLM: Final = AI_KIND_NAMES.index("llm")
 _TOOL: Final = AI_KIND_NAMES.index("tool")
 _ERROR: Final = 2
-_FAR: Final = 2**63 - 1
 
 
 class Trace:
@@ -52,8 +52,8 @@ class Trace:
         self.user: int | None = None
         self.root_id: int | None = None
         self.root_orphan = 1
-        self.root_start_ns = _FAR
-        self.agent_start_ns = _FAR
+        self.root_start_ns = INTEGER_MAX
+        self.agent_start_ns = INTEGER_MAX
         self.first_id: int | None = None
         self.last_id = 0
         # Terms in order of appearance.
@@ -87,7 +87,7 @@ class Trace:
         self._count(row, -1)
         if row[0] == self.root_id:
             # The newer one is the root as well, unless it says otherwise.
-            self.root_id, self.root_orphan, self.root_start_ns = None, 1, _FAR
+            self.root_id, self.root_orphan, self.root_start_ns = None, 1, INTEGER_MAX
 
     def touch(self, row_id: int) -> None:
         """Note that an item belongs to it."""
@@ -103,25 +103,26 @@ class Trace:
             self.start_ns = 0
         self.end_ns = max(self.end_ns, end_ns)
 
-    def post(self, term: int | None) -> bool:
-        """Tell whether a term is new to the trace and is to be listed; it is not afterwards."""
-        if term is None or term in self.postings or len(self.postings) >= TRACE_TERMS_MAX:
-            return False
-        self.postings[term] = None
-        return True
+    def post(self, terms: set[int | None]) -> list[int]:
+        """Return those of some terms that are new to the trace and are to be listed."""
+        fresh = sorted(term for term in terms.difference(self.postings) if term is not None)
+        listed = fresh[: TRACE_TERMS_MAX - len(self.postings)]
+        self.postings.update(dict.fromkeys(listed))
+        return listed
 
     def values(self) -> tuple[Any, ...]:
         """Return its row, as TRACE_COLUMNS names it."""
         # An end that is not known makes no duration; the end itself is kept for the day it is.
         ended = self.open_count == 0 and self.end_ns and self.start_ns is not None
         duration_ns = self.end_ns - (self.start_ns or 0) if ended else None
+        used = (self.tokens_in, self.tokens_out, self.tokens_cached, self.tokens_reasoning)
         return (
             self.no, self.trace_id, self.start_ns, self.end_ns, duration_ns, self.span_count,
             self.open_count, self.abandoned_count, self.error_count, self.llm_count,
-            self.tool_count, self.tokens_in, self.tokens_out, self.tokens_cached,
-            self.tokens_reasoning, self.cost_usd, self.name, self.service, self.agent,
-            self.conversation, self.user, self.root_id, self.root_orphan, self.root_start_ns,
-            self.agent_start_ns, self.first_id, self.last_id, packed(self.postings),
+            self.tool_count, *(min(count, INTEGER_MAX) for count in used), self.cost_usd,
+            self.name, self.service, self.agent, self.conversation, self.user, self.root_id,
+            self.root_orphan, self.root_start_ns, self.agent_start_ns, self.first_id, self.last_id,
+            packed(self.postings),
         )  # fmt: skip
 
     def _count(self, row: Sequence[Any], sign: int) -> None:

@@ -1,9 +1,12 @@
 """Attributes as Python values, at the cost that a thousand spans a moment allow."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+# What the database holds; a peer may claim any 64 bits, and sums may exceed them.
+INTEGER_MAX: Final = 2**63 - 1
 
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from sidespand.index.schema import (
     AI_KIND_NAMES,
     ENDED,
     HAS_BITS,
+    LSN_MAX,
     OPEN,
     SPAN_COLUMNS,
     SPAN_KIND_NAMES,
@@ -30,7 +31,7 @@ from sidespand.index.terms import Terms
 from sidespand.index.texts import Text
 from sidespand.index.traces import Trace
 from sidespand.index.values import signed
-from sidespand.limits import AI_TEXT_CHARACTERS_MAX, INDEX_TRACES_CACHED_MAX
+from sidespand.limits import AI_TEXT_CHARACTERS_MAX, INDEX_PART_S, INDEX_TRACES_CACHED_MAX
 from sidespand.model import Kind, Position, Record
 
 _log = logging.getLogger(__name__)
@@ -55,28 +56,43 @@ class IndexWriter:
         db: Its connection, with tables.
         normalise: Reads what spans say of agents.
         node_ref: Who recorded a generation of a lineage.
+        part_s: As ``age_s_max`` of ``Parts``.
     """
 
-    def __init__(self, db: sqlite3.Connection, normalise: Normalise, node_ref: NodeRef) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        normalise: Normalise,
+        node_ref: NodeRef,
+        part_s: float = INDEX_PART_S,
+    ) -> None:
         self.db = db
         self.terms = Terms(db)
-        self.parts = Parts(db)
+        self.parts = Parts(db, part_s)
         self.extractor = Extractor(self.terms, normalise, node_ref, self._add_resource)
         self._calls = Calls()
         self._traces: OrderedDict[bytes, Trace] = OrderedDict()
         self._next_trace_no = 0
         self._lineages: set[int] = set()
+        self._began_ns: int | None = None
         self._wall_ns = 0
         self._shared: dict[tuple[int, int, int], tuple[int | None, ...]] = {}
         self._has: dict[int, int | None] = {}
         self._clear()
         self.forget()
 
+    def is_apart(self, record: Record) -> bool:
+        """Tell whether a record is to be written after ``finish`` only: its time is another one."""
+        began_ns = self._began_ns
+        return began_ns is not None and self.parts.is_apart(began_ns, record.header.wall_ns)
+
     def index(self, record: Record) -> int:
         """Take a record in; return how many of its items were written.
 
         One that does not parse is passed over, which is logged: another reader shows it as it is.
         """
+        if self._began_ns is None:
+            self._began_ns = record.header.wall_ns
         self._wall_ns = max(self._wall_ns, record.header.wall_ns)
         if record.ordinal not in self._lineages:
             self.db.execute(
@@ -114,7 +130,7 @@ class IndexWriter:
                 marks = ", ".join("?" * len(rows[0]))
                 self.db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
         if self._texts:
-            self.parts.add(self._texts, self._wall_ns)
+            self.parts.add(self._texts, self._began_ns or 0, self._wall_ns)
         self.terms.flush()
         self.db.execute(
             "INSERT OR REPLACE INTO meta VALUES ('position', ?)",
@@ -125,10 +141,15 @@ class IndexWriter:
             self._traces.popitem(last=False)
 
     def forget(self) -> None:
-        """Let go of all that is in memory: the database has changed, or was taken back."""
+        """Let go of all that is in memory: the database was taken back."""
+        self.forget_rows()
+        self._calls.forget()
+        self._remember_calls()
+
+    def forget_rows(self) -> None:
+        """Let go of rows and numbers of names, for some were removed; calls stay in memory."""
         self._traces.clear()
         self._clear()
-        self._calls.forget()
         self._shared.clear()
         self._has.clear()
         self.terms.forget()
@@ -138,13 +159,12 @@ class IndexWriter:
             self.db.execute("SELECT coalesce(max(no), 0) + 1 FROM trace").fetchone()[0]
         )
         self._lineages = {row[0] for row in self.db.execute("SELECT ordinal FROM lineage")}
-        self._remember_calls()
 
     def _clear(self) -> None:
         self._touched: dict[int, Trace] = {}
         self._pending: dict[tuple[int, int], list[Any]] = {}
         self._texts: list[Text] = []
-        self._wall_ns = 0
+        self._began_ns, self._wall_ns = None, 0
         self._marks: dict[tuple[int, int], list[int]] = {}
         self._postings: list[tuple[int, int]] = []
         self._side: dict[str, list[tuple[Any, ...]]] = {
@@ -162,7 +182,7 @@ class IndexWriter:
             self._side["edge"].extend(
                 (item_id(record.ordinal, record.header.first_lsn + edge.item_index), number,
                  int(edge.type), edge.lineage, edge.lsn)
-                for number, edge in enumerate(record.edges)
+                for number, edge in enumerate(record.edges) if edge.lsn <= LSN_MAX
             )  # fmt: skip
         elif kind is Kind.LOGS:
             for log in self.extractor.logs(record):
@@ -300,17 +320,15 @@ class IndexWriter:
                 row[_FIRST_TERM:_AFTER_TERMS], self._shared_terms(row[6], row[7], row[32])
             )
         for trace in touched:
-            for term in found[trace.no].difference(trace.postings):
-                self._post_one(trace, term)
+            self._postings.extend((term, trace.no) for term in trace.post(found[trace.no]))
+        self.terms.count(Counter([term for term, _ in self._postings]))
         # In the order of the table: what is common is appended in one place.
         self.db.executemany(
             "INSERT OR IGNORE INTO trace_term VALUES (?, ?)", sorted(self._postings)
         )
 
     def _post_one(self, trace: Trace, term: int | None) -> None:
-        if term is not None and trace.post(term):
-            self._postings.append((term, trace.no))
-            self.terms.count(term, 1)
+        self._postings.extend((one, trace.no) for one in trace.post({term}))
 
     def _shared_terms(self, kind: int, ai_kind: int, has: int) -> tuple[int | None, ...]:
         key = (kind, ai_kind, has)

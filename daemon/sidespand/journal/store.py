@@ -196,6 +196,14 @@ class JournalStore:
         """Marks that found no room in the table of open spans, since the store was opened."""
         return self._writer.unwatched_mark_count
 
+    def commits(self) -> tuple[int, float]:
+        """Return how many groups were made durable since the store was opened, and in what time.
+
+        Returns:
+            Their number, and seconds, all together.
+        """
+        return self._writer.commit_count, self._writer.commit_ns / 1e9
+
     def open_instances(self) -> dict[bytes, float]:
         """Return the instances with open spans; ``ports.OpenSpanTable`` has the contract."""
         return self._open_spans.instances()
@@ -274,9 +282,13 @@ class JournalStore:
         """Try again to make the next segment, after room was made for it."""
         self._spares.retry()
 
+    def free_bytes(self) -> int:
+        """Return what the disk has left for this process."""
+        return platform.free_bytes(self._layout.segments_dir)
+
     def has_room(self) -> bool:
         """Tell whether the disk is not full; see ``writer.SegmentRoll``."""
-        return platform.free_bytes(self._layout.segments_dir) >= SEGMENT_BIRTH_BYTES
+        return self.free_bytes() >= SEGMENT_BIRTH_BYTES
 
     def next_segment(self) -> SegmentWriter:
         """Open an empty segment for the writer; see ``writer.SegmentRoll``."""

@@ -11,6 +11,7 @@ Invariants: a group is reported only after its commit returned; a failed group a
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -110,6 +111,8 @@ class JournalWriter:
         self._producers: dict[tuple[Peer, bytes], int] = {}
         self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
         self.unwatched_mark_count = 0
+        self.commit_count = 0
+        self.commit_ns = 0
         # Whether the last commit found the disk full.
         self.no_room = False
         self._used_bytes = 0
@@ -211,7 +214,10 @@ class JournalWriter:
             group.add(pending)
         try:
             if group.writes:
+                began_ns = time.monotonic_ns()
                 self._write(group)
+                self.commit_ns += time.monotonic_ns() - began_ns
+                self.commit_count += 1
         except OSError as error:
             if error.errno not in platform.NO_ROOM:
                 raise

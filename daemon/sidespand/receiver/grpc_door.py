@@ -4,7 +4,7 @@ gRPC hands over decompressed bytes, so nothing is parsed before admission does. 
 name the peer of a Unix socket; permissions on the path decide who may write.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -53,6 +53,32 @@ _OPTIONS = (
 )
 
 
+class _UnaryMethods:
+    """Finds unary methods by name. Implements ``grpc.GenericRpcHandler``.
+
+    Args:
+        handlers: By path: "/package.Service/Method".
+
+    Attributes:
+        begun: Calls that asked for one of them.
+        handed_over: Those whose message came whole; the handlers count.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = {
+            path: grpc.unary_unary_rpc_method_handler(handler) for path, handler in handlers.items()
+        }
+        self.begun = 0
+        self.handed_over = 0
+
+    def service(self, call: Any) -> Any:
+        """Return the method that a call asks for; None for one that is not here."""
+        handler = self._handlers.get(call.method)
+        if handler is not None:
+            self.begun += 1
+        return handler
+
+
 class GrpcDoor:
     """One gRPC server on a Unix socket and, if asked for, a TCP address.
 
@@ -85,8 +111,17 @@ class GrpcDoor:
         )
         self._health = health.HealthServicer()
         self._unix: UnixPath | None = None
-        self._server.add_generic_rpc_handlers(tuple(self._services()))
+        self._unary = _UnaryMethods(self._methods())
+        self._server.add_generic_rpc_handlers((self._unary, session_service(sessions, callers)))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    @property
+    def unread_calls(self) -> int:
+        """How many unary calls have begun whose message did not come whole, or not yet.
+
+        grpc-core refuses a message over the limit by itself: this is the only trace of it.
+        """
+        return self._unary.begun - self._unary.handed_over
 
     def offer_reflection(self) -> None:
         """Tell clients which services there are, from ``open`` on.
@@ -144,19 +179,14 @@ class GrpcDoor:
             self._unix.discard()
         await self._server.stop(grace_s)
 
-    def _services(self) -> list[grpc.GenericRpcHandler]:
+    def _methods(self) -> Mapping[str, Handler]:
         signals = {"trace": Kind.SPANS, "logs": Kind.LOGS, "metrics": Kind.METRICS}
-        services = [
-            _service(
-                f"opentelemetry.proto.collector.{signal}.v1.{signal.capitalize()}Service",
-                "Export",
-                self._export(kind),
-            )
+        package = "opentelemetry.proto.collector"
+        exports = {
+            f"/{package}.{signal}.v1.{signal.capitalize()}Service/Export": self._export(kind)
             for signal, kind in signals.items()
-        ]
-        services.append(_service("sidespan.v1.Recorder", "Record", self._guard(self._record)))
-        services.append(session_service(self._sessions, self._callers))
-        return services
+        }
+        return {**exports, "/sidespan.v1.Recorder/Record": self._guard(self._record)}
 
     def _export(self, kind: Kind) -> Handler:
         async def export(body: bytes, peer: Peer, context: Context) -> bytes:
@@ -191,6 +221,7 @@ class GrpcDoor:
     def _guard(self, handler: PeerHandler) -> Handler:
         # An escaped exception reaches the client as UNKNOWN, which it takes for permanent.
         async def guarded(body: bytes, context: Context) -> bytes:
+            self._unary.handed_over += 1
             peer = STRANGER
             try:
                 peer = self._callers.peer(context)
@@ -201,9 +232,3 @@ class GrpcDoor:
             raise AssertionError("abort does not return")
 
         return guarded
-
-
-def _service(service: str, method: str, handler: Handler) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        service, {method: grpc.unary_unary_rpc_method_handler(handler)}
-    )

@@ -103,7 +103,8 @@ def _mend(node: Any, path: str, depth_left: int) -> None:
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
             if key in _IDS:
-                node[key] = _base64_of_hex(value, where)
+                # In JSON's mapping null is a field that is not set.
+                node[key] = None if value is None else _base64_of_hex(value, where)
             elif key in _ENUMS and isinstance(value, str):
                 raise InvalidRequest(f"{where}: OTLP/JSON writes enum values as integers")
             elif key in _VALUES:

@@ -76,6 +76,7 @@ FRAGMENTS: Final = (
     "stdout",
     "webhook_body",
 )
+SUMMARY_KEY: Final = "_aitrace_export_overflow"
 _PASSING_MAX: Final = 4096
 _RAW: Final = "raw"
 # Beside an exact "api_key" the seed lets "openai.api_key" pass; keys of the OpenTelemetry kind have
@@ -83,7 +84,8 @@ _RAW: Final = "raw"
 _BLOCKED: Final = re.compile(
     rf"(?:.*[.:])?(?:{_RAW}|{'|'.join(BOUNDARY_KEYS)})|.*(?:{'|'.join(FRAGMENTS)}).*"
 )
-_SAFE: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{EXPORT_KEY_BYTES_MAX}}}")
+# A summary is the daemon's own word: a sender's would stand beside it under the same key.
+_SAFE: Final = re.compile(rf"(?!{SUMMARY_KEY}\Z)[A-Za-z0-9_.:-]{{1,{EXPORT_KEY_BYTES_MAX}}}")
 
 
 # Keys that were found to decide nothing: a look here costs less than a call.

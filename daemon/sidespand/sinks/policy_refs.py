@@ -29,9 +29,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValu
 
 from sidespand.limits import EXPORT_REF_BYTES, EXPORT_REFS_PER_MAP_MAX
 from sidespand.otlp_places import Surface
-from sidespand.sinks.policy_keys import Reason
+from sidespand.sinks.policy_keys import SUMMARY_KEY, Reason
 
-SUMMARY_KEY: Final = "_aitrace_export_overflow"
 SCHEMA_VERSION: Final = "aitrace.export_bounds.v1"
 SAFE_ACTION: Final = "spill_to_artifact_ref"
 REDACTION_POLICY: Final = "aitrace.export_bounds.redact_hash.v1"

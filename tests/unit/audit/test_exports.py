@@ -171,3 +171,18 @@ def test_the_command_knows_such_a_directory(
     assert main(["verify", str(directory), "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert [one["code"] for one in document["findings"]] == ["artifact-altered"]
+
+
+@pytest.mark.parametrize("name", [None, "order:42_1795274139.json"])
+def test_a_directory_without_any_receipt_is_known(
+    directory: Path, name: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files of our sink, or of AITrace itself, are told to lack theirs."""
+    for receipt in directory.glob("*.evidence.json"):
+        receipt.unlink()
+    if name is not None:
+        for number, artifact in enumerate(sorted(directory.iterdir())):
+            artifact.rename(directory / f"{number}{name}")
+    assert main(["verify", str(directory), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [one["code"] for one in document["findings"]] == ["receipt-missing"] * 3

@@ -91,6 +91,19 @@ def test_a_file_that_the_daemon_would_refuse_is_a_fault(
     assert TOKEN not in outcome.err
 
 
+def test_files_are_judged_beside_faulty_keys(run: Run, place: Path) -> None:
+    """One run tells the faults of keys, sinks and files."""
+    path = place / "sidespan.toml"
+    (place / "secret").chmod(0o644)
+    (place / "server.pem").unlink()
+    path.write_text(path.read_text() + '[log]\nlevel = 3\n[sinks.a]\ntype = "jsonl"\ncolour = 1\n')
+    document = run("check", "--json", path).document
+    assert [fault.split(": ")[0] for fault in document["faults"]] == [
+        "log.level", "sinks.a.colour", "secrets.files"
+    ]  # fmt: skip
+    assert [note.split(": ")[0] for note in document["warnings"]] == ["receivers.tls.cert_file"]
+
+
 def test_a_sink_without_a_type_is_told_every_type(tmp_path: Path) -> None:
     """The fault names all that this build has."""
     path = tmp_path / "sidespan.toml"

@@ -112,12 +112,18 @@ def test_uninstalling_keeps_what_was_recorded_unless_purged(image: Path, run: Ru
 def test_a_user_gets_a_unit_of_its_own(
     image: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It lies in the user's configuration, and needs neither users nor root."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/config")
-    assert run("install-service", "--user", "--root", image, "--exec", PROGRAM).status == 0
-    unit = (image / "config/systemd/user/sidespan.service").read_text()
-    assert "User=" not in unit
-    assert f"\nExecStart={PROGRAM} serve\n" in unit
-    assert not (image / "etc/sysusers.d").exists()
-    assert run("uninstall-service", "--user", "--root", image).status == 0
-    assert not (image / "config/systemd/user/sidespan.service").exists()
+    """It would lie in the user's configuration, and needs neither users nor root."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(image / "config"))
+    program = image / PROGRAM.lstrip("/")
+
+    said = run("install-service", "--user", "--exec", program, "--dry-run")
+    assert said.status == 0
+    assert said.out.splitlines()[:4] == [
+        f"write {image}/config/systemd/user/sidespan.service",
+        "run systemctl --user daemon-reload",
+        "run systemctl --user enable sidespan.service",
+        "run systemctl --user restart sidespan.service",
+    ]
+    assert "sysusers" not in said.out
+    refused = run("install-service", "--user", "--root", image, "--exec", PROGRAM)
+    assert (refused.status, "exclude each other" in refused.err) == (2, True)

@@ -65,6 +65,10 @@ CASES: Mapping[str, tuple[str, Any, str, Any]] = {
     "secrets.files": ('["/srv/a"]', (Path("/srv/a"),), "/b:/c", (Path("/b"), Path("/c"))),
     "tap.path": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
     "log.level": ('"debug"', "debug", "error", "error"),
+    "log.format": ('"json"', "json", "text", "text"),
+    "log.file": ('"/srv/a"', Path("/srv/a"), "/srv/b", Path("/srv/b")),
+    "log.file_bytes_max": ('"1MiB"', MIB, "2097152", 2 * MIB),
+    "log.files_max": ("3", 3, "7", 7),
 }
 # What must be set beside a key that has no meaning alone.
 _CERT, _KEY = "receivers.tls.cert_file", "receivers.tls.key_file"

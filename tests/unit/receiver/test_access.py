@@ -95,7 +95,16 @@ def test_a_remote_caller_needs_what_is_configured() -> None:
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN} x", "Bearer \udcff", TOKEN],
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN} x",
+        "Bearer \udcff",
+        TOKEN,
+        f"Digest {TOKEN}",
+    ],
 )
 def test_only_the_whole_token_is_good(authorization: str) -> None:
     """Nothing that resembles one passes, and nothing crashes."""

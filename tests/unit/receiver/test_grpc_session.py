@@ -13,8 +13,10 @@ import pytest
 from sidespan.v1.recorder_pb2 import ClientMessage, Nack, RecordRequest, Records
 from sidespand.errors import Unavailable
 from sidespand.limits import MIB, UNACKED_BYTES_MAX
+from sidespand.receiver import grpc_session
 from sidespand.receiver.grpc_callers import GrpcCallers
 from sidespand.receiver.grpc_door import GrpcDoor
+from sidespand.receiver.grpc_session import GrpcSession
 from sidespand.receiver.listener import UnixPath
 from tests.grpc_client import GrpcClient
 from tests.journals import eventually, records_of
@@ -24,6 +26,8 @@ from tests.unit.receiver.serving import LIMIT, Client, Sessions, run, sessions
 INSTANCE = b"instance-0000001"
 TRACE = bytes(range(16))
 ONE = bytes(7) + b"\x01"
+# In so many the server would have read on, if it did.
+ROUND_TRIPS = 50
 
 
 class Door:
@@ -36,6 +40,13 @@ class Door:
     def connect(self) -> GrpcClient:
         """Open a stream."""
         return GrpcClient(self.channel)
+
+
+def line_of(door: Door) -> GrpcSession:
+    """Return the daemon's end of the one stream."""
+    line = door.given.registry._by_instance[INSTANCE]._line
+    assert isinstance(line, GrpcSession)
+    return line
 
 
 @asynccontextmanager
@@ -198,12 +209,45 @@ def test_what_is_unacked_is_bounded(tmp_path: Path) -> None:
                     await client.records(seq, body)
 
             sending = asyncio.create_task(send())
-            conversation = door.given.registry._by_instance[INSTANCE]
-            await eventually(lambda: conversation.is_full, "the daemon to stop reading")
-            assert conversation._unacked_bytes <= UNACKED_BYTES_MAX + 2 * MIB
+            line = line_of(door)
+            await eventually(lambda: not line._room.is_set(), "the daemon to stop reading")
+            for _ in range(ROUND_TRIPS):
+                await door.channel.unary_unary("/grpc.health.v1.Health/Check")(b"")
+            assert line._conversation._unacked_bytes <= UNACKED_BYTES_MAX + 2 * MIB
+            assert not sending.done()
             door.given.journal.release()
             for seq in range(1, count + 1):
                 assert (await client.receive()).seq == seq
+            await sending
+            await client.end()
+
+    run(test())
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_read_its_answers_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits to be sent to it is bounded; when it reads, it gets everything."""
+    monkeypatch.setattr(grpc_session, "ANSWERS_MAX", 16)
+    count = 3000
+
+    async def test() -> None:
+        async with doors(tmp_path) as door:
+            client = door.connect()
+            await client.hello(INSTANCE)
+
+            async def send() -> None:
+                for seq in range(1, count + 1):
+                    await client.records(seq)
+
+            sending = asyncio.create_task(send())
+            line = line_of(door)
+            await eventually(lambda: not line._room.is_set(), "the daemon to stop reading")
+            await eventually(lambda: not line._conversation._undecided, "the answers that are due")
+            assert door.given.journal.taken < count
+            for seq in range(1, count + 1):
+                await client.ack(seq)
             await sending
             await client.end()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tracemalloc
 import zlib
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
@@ -425,6 +426,22 @@ def test_a_coded_body_is_judged_by_its_real_size(body: bytes, coding: bytes) -> 
     else:
         with pytest.raises(TooLarge):
             whole_body(request, LIMIT)
+
+
+@pytest.mark.parametrize(("coding", "bits"), [(b"gzip", 31), (b"deflate", 15)])
+def test_a_bomb_is_not_unpacked(coding: bytes, bits: int) -> None:
+    """What is over the limit takes little more than the limit, however much it would make."""
+    deflate = zlib.compressobj(wbits=bits)
+    bomb = deflate.compress(bytes(16 * MIB)) + deflate.flush()
+    request = Request(headers={b"content-encoding": coding}, body=bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            whole_body(request, LIMIT)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < MIB
 
 
 @given(st.binary(max_size=200))

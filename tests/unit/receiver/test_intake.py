@@ -369,3 +369,21 @@ class TestAdmission:
                 assert it.figure("sidespan_receiver_inflight_bytes") == 0
 
         run(test())
+
+    def test_secrets_are_taken_out_of_what_senders_are_told(self, tmp_path: Path) -> None:
+        """Of refusals, of partial successes, and of those that are told again."""
+        request = export_request(2)
+        request.resource_spans[0].scope_spans[0].spans[1].span_id = b""
+
+        def scrub(text: str) -> str:
+            return text.replace("span_id", "[secret]")
+
+        async def test() -> None:
+            async with node(tmp_path, scrub=scrub) as it:
+                for _ in range(2):
+                    accepted = await it.take(request.SerializeToString())
+                    assert "[secret] has 0 bytes" in accepted.rejected_reason
+                refusal = it.intake.refusal(InvalidRequest("span_id: wrong"), PEER)
+                assert refusal.text == "[secret]: wrong"
+
+        run(test())

@@ -8,7 +8,7 @@ import pytest
 
 from sidespand.config import Address
 from sidespand.errors import ConfigError, InUse
-from sidespand.receiver.listener import UnixPath, listen_tcp
+from sidespand.receiver.listener import Ownership, UnixPath, listen_tcp
 
 
 def connects(path: Path) -> bool:
@@ -27,6 +27,17 @@ def test_a_path_listens_as_soon_as_it_can_be_seen(tmp_path: Path) -> None:
         unix.discard()
         assert list(tmp_path.iterdir()) == []
         unix.discard()
+
+
+def test_nobody_else_connects_before_it_is_given_away(tmp_path: Path) -> None:
+    """What is bound under the private name is this user's alone, whatever its mode will be."""
+    unix = UnixPath(tmp_path / "x.sock", Ownership(mode=0o666))
+    with socket.socket(socket.AF_UNIX) as listener:
+        with unix.guarded():
+            listener.bind(str(unix.private))
+        assert stat.S_IMODE(unix.private.stat().st_mode) == 0o600
+        unix.publish()
+        assert stat.S_IMODE(unix.public.stat().st_mode) == 0o666
 
 
 def test_leftovers_are_replaced(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ def test_ids_are_hex_in_either_case() -> None:
     assert span.parent_span_id.hex() == SPAN_ID
 
 
+def test_null_is_a_field_that_is_not_set() -> None:
+    """An encoder may write what it has no value for."""
+    span = span_of(request(parentSpanId=None, kind=None, startTimeUnixNano=None, attributes=None))
+
+    assert (span.parent_span_id, span.kind, span.name) == (b"", 0, "x")
+
+
 def test_64_bit_numbers_are_text_or_numbers() -> None:
     """Times come as decimal text, as the mapping says, or as numbers, as people write them."""
     for value in ("1544712660000000000", 1544712660000000000):
@@ -149,6 +156,18 @@ def test_deep_nesting_is_refused(levels: int) -> None:
     )
     with pytest.raises(InvalidRequest):
         to_protobuf(Kind.SPANS, body)
+
+
+@pytest.mark.parametrize("key", ["somethingNew", "attributes"])
+def test_depth_is_counted_wherever_it_is(key: str) -> None:
+    """The object itself is the first level; one level too many is named, also in unknown fields."""
+
+    def nested(levels: int) -> bytes:
+        return b'{"%s":%s%s}' % (key.encode(), b"[" * (levels - 1), b"]" * (levels - 1))
+
+    assert to_protobuf(Kind.SPANS, nested(JSON_DEPTH_MAX)) == b""
+    with pytest.raises(InvalidRequest, match=f"nested deeper than {JSON_DEPTH_MAX} levels"):
+        to_protobuf(Kind.SPANS, nested(JSON_DEPTH_MAX + 1))
 
 
 @given(

@@ -13,7 +13,7 @@ from sidespand.otlp_places import parse
 from sidespand.scrubbing import Secrets
 from sidespand.sinks import span_json
 from sidespand.sinks.policy import Policy
-from sidespand.sinks.policy_refs import SUMMARY_KEY
+from sidespand.sinks.policy_keys import SUMMARY_KEY
 from tests.journals import records
 from tests.otlp import export_request
 

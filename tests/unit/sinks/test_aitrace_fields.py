@@ -85,8 +85,23 @@ def test_a_trace_has_every_field_of_the_format(tmp_path: Path) -> None:
         "clock_domain": CLOCK,
         **evidence(record),
     }
-    assert bounds["max_attributes_per_map"] == 32
-    assert len(bounds["trace_attribute_blocklist"]) == 37
+    blocked = bounds.pop("trace_attribute_blocklist")
+    assert (len(blocked), bounds.pop("hash_or_tokenize_fields")) == (37, blocked)
+    assert bounds == {
+        "schema_version": "aitrace.export_bounds.v1",
+        "trace_attribute_allowlist": "json_safe_ascii_key_chars_1_to_64",
+        "max_attributes_per_map": 32,
+        "max_attribute_key_bytes": 64,
+        "max_attribute_value_bytes": 512,
+        "max_collection_items": 16,
+        "max_map_depth": 2,
+        "sample_policy": "always_keep_security",
+        "default_capture_level_ref": "capture-level://redacted-memory-ring",
+        "optional_capture_off_ref": "capture-level://off",
+        "redaction_policy_ref": "aitrace.export_bounds.redact_hash.v1",
+        "spillover_artifact_policy": "aitrace.export_spillover.sha256_ref.v1",
+        "overflow_safe_action": "spill_to_artifact_ref",
+    }
 
 
 def test_a_span_has_every_field_of_the_format(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Traces in AITrace's files: when they are written, once each, and how they are taken out."""
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from sidespand.model import Delivered, Gap, Retry
 from sidespand.sinks.aitrace_pending import Waits
@@ -215,3 +219,34 @@ def test_files_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
 
     bench = benched(tmp_path, test)
     assert {path.name: path.read_bytes() for path in bench.directory.iterdir()} == strangers
+
+
+def test_a_receipt_comes_when_its_file_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is flushed before it has its name, and its name before anything follows."""
+    done: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushed(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(("flush", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+
+    def named(source: Any, target: Any) -> None:
+        replace(source, target)
+        done.append(("name", Path(target).name))
+
+    async def test(bench: Bench) -> None:
+        await bench.sink.deliver(records(contents(request(ROOT))))
+        monkeypatch.setattr(os, "fsync", flushed)
+        monkeypatch.setattr(os, "replace", named)
+        await bench.passed(2)
+
+    bench = benched(tmp_path, test)
+    ((_, receipt, path),) = bench.pairs()
+    beside = receipt["evidence_receipt_ref"]
+    directory = ("flush", bench.directory.name)
+    assert done == [
+        ("flush", f".{path.name}.tmp"), ("name", path.name), directory,
+        ("flush", f".{beside}.tmp"), ("name", beside), directory,
+    ]  # fmt: skip

@@ -33,6 +33,25 @@ def test_lines_are_appended_and_the_last_one_is_found(tmp_path: Path) -> None:
     assert mended(path) == ONE
 
 
+def test_what_was_appended_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has all of it before the call returns: a cursor may go beyond it then."""
+    path = tmp_path / "lines"
+    durable: list[int] = []
+    flush = os.fdatasync
+
+    def flushed(descriptor: int) -> None:
+        flush(descriptor)
+        durable.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", flushed)
+    file = LineFile(path, PREFIX)
+    for lines in (ONE, TWO + ONE):
+        file.append(lines)
+        assert durable[-1] == path.stat().st_size
+    file.close()
+    assert durable == [len(ONE), len(ONE + TWO + ONE)]
+
+
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Spans hold prompts: a new file can be read by nobody else."""
     mended(tmp_path / "lines")

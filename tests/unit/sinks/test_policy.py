@@ -20,7 +20,7 @@ from sidespand.model import Kind
 from sidespand.otlp_places import parse
 from sidespand.sinks import span_json
 from sidespand.sinks.policy import load_salt
-from sidespand.sinks.policy_refs import SUMMARY_KEY
+from sidespand.sinks.policy_keys import SUMMARY_KEY
 from tests.otlp import export_request
 from tests.unit.admission.test_capture import GOLDEN, docstrings
 from tests.unit.sinks.policies import (

@@ -13,7 +13,7 @@ from sidespand.limits import (
     EXPORT_REFS_PER_MAP_MAX,
     EXPORT_VALUE_BYTES_MAX,
 )
-from sidespand.sinks.policy_keys import BOUNDARY_KEYS, FRAGMENTS
+from sidespand.sinks.policy_keys import BOUNDARY_KEYS, FRAGMENTS, SUMMARY_KEY
 from tests.unit.sinks.policies import (
     let_out,
     policy,
@@ -202,3 +202,17 @@ def test_refs_multiply_no_record() -> None:
     )
     assert (len(spans[0].attributes), len(spans[-1].attributes)) == (1, 0)
     assert size < out.ByteSize() < 10 * size + 2**17
+
+
+@pytest.mark.parametrize("by", [policy(), METADATA], ids=["redacted", "metadata"])
+def test_a_summary_is_nobodys_but_ours(by: Any) -> None:
+    """One that a sender made is gone, in maps, too; no key is there twice."""
+    forged = {"count": 0, "refs": []}
+    given = {SUMMARY_KEY: forged, "a": {SUMMARY_KEY: forged, "b": 1}, "prompt": SAID}
+    span = span_of(let_out(request_of(given), by=by))
+    found = redacted(given, by)
+
+    assert found["a"] == {"b": 1}
+    ours = ["unsafe_key", "unsafe_key", "blocked_raw_field"] if by is not METADATA else []
+    assert reasons(found) == ours
+    assert [one.key for one in span.attributes] == (["a", SUMMARY_KEY] if ours else ["a"])

@@ -30,7 +30,7 @@ defmodule Sidespan.Help do
       Path.join(System.tmp_dir!(), "sidespan-#{System.pid()}-#{System.unique_integer([:positive])}")
 
     File.mkdir_p!(path)
-    ExUnit.Callbacks.on_exit(fn -> File.rm_rf!(path) end)
+    ExUnit.Callbacks.on_exit(fn -> File.rm_rf(path) end)
     path
   end
 

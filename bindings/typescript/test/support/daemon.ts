@@ -55,7 +55,8 @@ export class Daemon {
   /** Stop it and remove what it wrote. */
   async dispose(): Promise<void> {
     await this.end("SIGKILL");
-    rmSync(this.root, { recursive: true, force: true });
+    // Its worker notices a moment later, and may be writing until then.
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   async cli<T>(command: string, ...args: string[]): Promise<T> {

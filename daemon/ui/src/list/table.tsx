@@ -195,8 +195,8 @@ function Row({ row }: { row: TraceRow }) {
       <div role="cell" class="cell calls number">
         {row.llm_count + row.tool_count > 0 && (
           <>
-            <i class="dot" style={{ background: kindColour("llm") }} />{count(row.llm_count)}{" "}
-            <i class="dot" style={{ background: kindColour("tool") }} />{count(row.tool_count)}
+            <i class="dot" style={{ background: kindColour("llm") }} />{compact(row.llm_count)}{" "}
+            <i class="dot" style={{ background: kindColour("tool") }} />{compact(row.tool_count)}
           </>
         )}
       </div>
