@@ -37,19 +37,15 @@ def of(documents: Iterable[Any]) -> Shape:
     }
 
 
-def merged(one: Mapping[str, str], other: Mapping[str, str]) -> Shape:
-    """Return what holds of documents of either shape."""
-    found = {}
-    for path in sorted({*one, *other}):
-        sides = [side[path] for side in (one, other) if path in side]
+def merged(known: Mapping[str, str], now: Mapping[str, str]) -> Shape:
+    """Return what was promised, and what documents of today have beyond it."""
+    found = {**now, **known}
+    for path in known.keys() & now.keys():
+        sides = (known[path], now[path])
         kinds = {kind for side in sides for kind in side.rstrip(_OPTIONAL).split("|")}
-        holder = path.rpartition(".")[0]
-        # Of a side whose holder was never an object it says nothing.
-        held = sum("object" in side.get(holder, "") for side in (one, other))
-        alone = len(sides) < held and not path.endswith(("[]", "{}"))
-        optional = alone or any(side.endswith(_OPTIONAL) for side in sides)
+        optional = any(side.endswith(_OPTIONAL) for side in sides)
         found[path] = "|".join(sorted(kinds)) + (_OPTIONAL if optional else "")
-    return found
+    return dict(sorted(found.items()))
 
 
 def lost(known: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

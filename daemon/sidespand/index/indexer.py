@@ -212,6 +212,14 @@ class Indexer:
     def _open(self) -> None:
         existed = self.path.exists()
         db = files.open_or_begin(self.path, self._facts)
+        try:
+            self._begin(db, existed=existed)
+        except BaseException:
+            # Who tries again each second would have one more open each second.
+            db.close()
+            raise
+
+    def _begin(self, db: sqlite3.Connection, *, existed: bool) -> None:
         self._position = looking.position(db)
         if existed and self._position is None:
             self.rebuilds += 1

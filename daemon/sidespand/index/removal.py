@@ -61,19 +61,25 @@ def erase(writer: IndexWriter, log: Log, gone: Sequence[Gap]) -> None:
             and item_id(gap.ordinal, gap.last) >= part.first_id
             for gap in gone
         ):
-            writer.parts.rewrite(part, _texts(writer, log, part, lineages))
+            writer.parts.rewrite(part, _texts(writer, log, part, lineages, gone))
 
 
 def _texts(
-    writer: IndexWriter, log: Log, part: Part, lineages: dict[int, bytes]
+    writer: IndexWriter,
+    log: Log,
+    part: Part,
+    lineages: dict[int, bytes],
+    gone: Sequence[Gap],
 ) -> Iterator[list[Text]]:
+    # A reader may still hold the file of before: what it says of these is not believed.
+    redacted = {(gap.ordinal, gap.first) for gap in gone}
     at: Position | None = position_of(part.first_id - 1, lineages)
     upto = position_of(part.last_id, lineages)
     while entries := log.read(at, upto):
         found = [
             text
             for entry in entries
-            if isinstance(entry, Record)
+            if isinstance(entry, Record) and (entry.ordinal, entry.header.first_lsn) not in redacted
             for text in writer.extractor.texts(entry)
             if part.first_id <= text.id <= part.last_id
         ]

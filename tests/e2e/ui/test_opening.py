@@ -1,6 +1,5 @@
 """The page is one command away: from a shell, and from a package that was just installed."""
 
-import json
 import os
 import pty
 import re
@@ -20,10 +19,10 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from tests.daemon import wait_until
 from tests.e2e.ui.conftest import Cinema
 from tests.e2e.ui.feeding import Span, trace
+from tests.results import counted
 
 COMMAND_S_MAX = 60
 INSTALL_S_MAX = 300
-FIRST_TRACE_S_MAX = 30.0
 # What a browser's command is told lands in a file, from which a test's browser reads it.
 BROWSER = '#!/bin/sh\nprintf %s "$1" >"$0.asked.part" && mv "$0.asked.part" "$0.asked"\n'
 
@@ -89,7 +88,7 @@ def test_open_last_shows_the_newest_trace_in_the_browser(
 def test_from_nothing_to_the_first_trace_on_screen(
     wheel: Path, browser: Browser, tmp_path: Path
 ) -> None:
-    """Install, demonstration, daemon, page: within half a minute where the packages are at hand.
+    """Install, demonstration, daemon, page; how long it took is counted.
 
     The packages come from pip's cache or its index, as on any machine; the demonstration keeps its
     daemon and opens the page itself.
@@ -126,6 +125,8 @@ def test_from_nothing_to_the_first_trace_on_screen(
             # As Ctrl-C: it stops its daemon.
             demo.send_signal(signal.SIGINT)
             demo.wait(COMMAND_S_MAX)
-    took = {"install_s": installed_s - began_s, "first_trace_s": shown_s - began_s}
-    print(json.dumps({name: round(seconds, 2) for name, seconds in took.items()}))
-    assert took["first_trace_s"] <= FIRST_TRACE_S_MAX
+    counted(
+        "Install to the first trace on screen, in seconds",
+        installed=f"{installed_s - began_s:.1f}",
+        shown=f"{shown_s - began_s:.1f}",
+    )

@@ -72,6 +72,19 @@ def test_tokens_are_those_that_the_model_counted(capture: str) -> None:
     assert not any(tokens.inferred for tokens in found)
 
 
+def test_the_newest_shape_tells_of_a_cached_prompt_as_it_was_billed() -> None:
+    """Each call of the Anthropic captures, by hand: what was cached is inside the input."""
+    read = [ai for _, ai in _read("anthropic_genai") if ai is not None and ai.tokens is not None]
+    # The SDK's own spans count the same calls again, by an earlier shape; it names no zeros.
+    calls = [ai.tokens for ai in read if ai.dialect == "otel-genai" and ai.tokens.cache_write == 0]
+    assert [_counts(tokens)[:4] for tokens in calls] == [
+        (23, 4, 0, 0), (531, 6, 512, 0), (310, 42, 0, 0), (380, 18, 0, 0),
+    ]  # fmt: skip
+    written = {_counts(ai.tokens)[:2] for ai in read if ai.tokens and ai.tokens.cache_write}
+    assert written == {(2060, 7), (2318, 8)}
+    assert not any(ai.tokens.inferred for ai in read if ai.tokens)
+
+
 @pytest.mark.parametrize("capture", ["openinference_anthropic", "traceloop_anthropic"])
 def test_a_cached_prompt_is_counted_once_where_the_emitter_counts_it_inside(capture: str) -> None:
     """What was read from the cache and written to it is part of the input, not on top of it."""
@@ -106,6 +119,8 @@ def test_a_cached_prompt_counted_beside_the_input_is_added_once() -> None:
     [
         ("openai_v2", {"otel-1.36"}),
         ("openai_v2_latest", {"otel-1.37"}),
+        ("openai_genai", {"otel-1.37"}),
+        ("anthropic_genai", {"otel-genai", "otel-1.37"}),
         ("openinference_openai", {"openinference"}),
         ("traceloop_openai", {"traceloop"}),
         ("traceloop_openai_legacy", {"traceloop"}),

@@ -198,6 +198,10 @@ def test_an_erasure_that_is_asked_for_is_done_when_it_is_answered(tmp_path: Path
             journal.close()
         assert found(tmp_path, "") == [3, 1]
         assert found(tmp_path, "model:model0002") == []
+        # The journal still has it, as a reader of the file of before would see it.
+        assert found(tmp_path, "secret0002") == []
+        for path in (tmp_path / PATH).parent.iterdir():
+            assert b"named0002" not in path.read_bytes()
 
     journals.run(run())
 

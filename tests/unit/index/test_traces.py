@@ -168,6 +168,29 @@ def test_sums_of_tokens_are_those_that_the_models_counted(
     reader.close()
 
 
+def test_sums_of_a_parent_are_in_no_sum(tmp_path: Path) -> None:
+    """An agent that reports what its calls used, and a prompt that was cached, count once."""
+    used = "gen_ai.usage."
+    cached = {f"{used}cache_read.input_tokens": 2048, f"{used}cache_creation.input_tokens": 256}
+    agent = {"gen_ai.operation.name": "invoke_agent", f"{used}input_tokens": 2328,
+             f"{used}output_tokens": 8}  # fmt: skip
+    # As Anthropic's API has it: fourteen beside what was cached.
+    beside = CALL | cached | {f"{used}input_tokens": 14}
+    reader = indexes.index_of(
+        tmp_path / "index.sqlite",
+        [
+            spans({"number": 2, "parent_span_id": span_id(1), "said": CALL}),
+            spans({"number": 3, "parent_span_id": span_id(1), "said": beside}),
+            spans({"number": 1, "said": agent}),
+        ],
+    )
+    row = _only(reader)
+    assert (row.tokens_in, row.tokens_out, row.tokens_cached) == (10 + 14 + 2048 + 256, 8, 2048)
+    total = reader.stats(parse(""), "kind").total
+    assert (total.tokens_in, total.tokens_out) == (2328, 8)
+    reader.close()
+
+
 def test_log_records_are_joined_to_their_spans(tmp_path: Path) -> None:
     """Each names its span's place; what they say is found, and leads to the trace."""
     reader = indexes.index_of(tmp_path / "index.sqlite", emitted.contents("openai_v2"))
