@@ -175,9 +175,7 @@ class Answers:
 
             return documents.table(index.sql(text, limit))
 
-        if self.api_sock is None:
-            return ask(self._opened())
-        return api.post(self.api_sock, "/v1/sql", {"sql": text, "limit": limit})
+        return self.ask("/v1/sql", {"sql": text, "limit": limit}, ask, api.post)
 
     def each_trace(self, query: str, sort: str | None, limit: int) -> Iterator[Document]:
         """Yield the traces that match, at most ``limit``; raises as ``traces``."""
@@ -196,7 +194,11 @@ class Answers:
             self._index.close()
 
     def ask(
-        self, route: str, given: Document, local: "Callable[[IndexReader], Document]"
+        self,
+        route: str,
+        given: Document,
+        local: "Callable[[IndexReader], Document]",
+        send: Callable[[Path, str, Document], Document] = api.get,
     ) -> Document:
         """Return the daemon's answer to a question, else that of the index.
 
@@ -204,6 +206,7 @@ class Answers:
             route: As ``api.get`` takes it.
             given: The same.
             local: Answers from the index what the daemon would.
+            send: ``api.get`` or ``api.post``.
 
         Raises:
             NotFound: Nothing answers to what is asked for, or nobody answers. Not retryable.
@@ -211,7 +214,7 @@ class Answers:
         """
         if self.api_sock is not None:
             try:
-                return api.get(self.api_sock, route, given)
+                return send(self.api_sock, route, given)
             except api.Absent:
                 if self._strict:
                     raise

@@ -48,8 +48,9 @@ def post(api_sock: Path, route: str, body: dict[str, Any]) -> dict[str, Any]:
         body: What JSON holds.
 
     Raises:
+        Absent: Nobody answers there; at once where no daemon runs.
         NotFound: The daemon says so. Not retryable.
-        SidespanError: It cannot be reached, or refuses.
+        SidespanError: It refuses.
     """
     connection = _connection(api_sock, API_CONNECT_S, API_ANSWER_S)
     try:
@@ -183,8 +184,8 @@ def _json(api_sock: Path, body: bytes) -> Any:
 
 def _absent(api_sock: Path, error: Exception) -> Absent:
     return Absent(
-        f"the daemon does not answer on {api_sock}: {error}",
-        hint="name its runtime directory with --run DIR, or stop it and ask again",
+        f"no daemon answers on {api_sock}: {error}",
+        hint="start it with `sidespan serve`, or name its runtime directory with --run DIR",
     )
 
 

@@ -1,4 +1,4 @@
-"""HTTP over a Unix socket."""
+"""HTTP over the Unix socket of a daemon's worker."""
 
 import http.client
 import socket
@@ -6,6 +6,21 @@ import time
 from pathlib import Path
 
 _PAUSE_S = 0.05
+_INGEST = "ingest.sock"
+
+
+def listens(path: Path) -> bool:
+    """Tell whether a process listens on a socket, or may: who cannot look does not know."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # A queue of connections that is full is not waited for.
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -13,7 +28,8 @@ class UnixConnection(http.client.HTTPConnection):
 
     Args:
         path: Of the socket.
-        connect_s: How long a socket that is not there, or refuses, is waited for.
+        connect_s: How long a socket that is not there, or refuses, is waited for, as long as a
+            daemon takes spans beside it.
         answer_s: How long each wait for the peer may take.
     """
 
@@ -31,10 +47,10 @@ class UnixConnection(http.client.HTTPConnection):
             try:
                 self.sock.connect(str(self._path))
             except (FileNotFoundError, ConnectionRefusedError):
-                # The worker may be about to start.
                 self.sock.close()
-                if time.monotonic() > deadline_s:
+                if time.monotonic() > deadline_s or not listens(self._path.with_name(_INGEST)):
                     raise
+                # The daemon's worker is about to start.
                 time.sleep(_PAUSE_S)
             else:
                 return

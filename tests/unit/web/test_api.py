@@ -162,11 +162,8 @@ def test_the_command_line_asks_the_same_way(tmp_path: Path) -> None:
     served(tmp_path, use)
 
 
-def test_without_a_daemon_the_command_line_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_daemon_the_command_line_says_so(tmp_path: Path) -> None:
     """The error names the socket and the next step."""
-    monkeypatch.setattr(api, "API_CONNECT_S", 0.0)
     with pytest.raises(SidespanError, match=r"api\.sock") as caught:
         api.post(tmp_path / "api.sock", "/v1/redact", GOOD)
     assert "--run" in caught.value.hint
