@@ -1,6 +1,7 @@
 """Indexes for tests: of records that are at hand, or of a store."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sidespand.ai import normaliser
@@ -45,13 +46,21 @@ def index_of(path: Path, contents: Iterable[Content], *, together: bool = True) 
 
 
 def indexer_of(
-    data_dir: Path, options: IndexOptions | None = None
+    data_dir: Path,
+    options: IndexOptions | None = None,
+    *,
+    time_s: Callable[[], float] = time.monotonic,
 ) -> tuple[Indexer, JournalReader]:
     """Return an indexer of a store, which is to be started, and the journal that it reads."""
     journal = JournalReader(data_dir)
     path = data_dir / "index" / "index.sqlite"
     indexer = Indexer(
-        journal, path, journal.store_id, options or IndexOptions(), lambda _lineage, _gen: NODE
+        journal,
+        path,
+        journal.store_id,
+        options or IndexOptions(),
+        lambda _lineage, _gen: NODE,
+        time_s=time_s,
     )
     return indexer, journal
 

@@ -288,6 +288,11 @@ INDEX_COALESCE_S: Final = 0.06
 # What it looks after itself, and how long it waits when it could not write.
 INDEX_UPKEEP_S: Final = 2.0
 INDEX_RETRY_S: Final = 1.0
+# It stops before the disk is so full that the journal must remove what it recorded, and goes when
+# that lasts: it can be made again. The least part of a disk that it leaves free in any case.
+INDEX_DISK_MARGIN: Final = 1.25
+INDEX_DISK_FREE_MIN: Final = 0.02
+INDEX_GIVE_WAY_S: Final = 10.0
 # Further behind than this it says that it is being built.
 INDEX_LIVE_LAG_S: Final = 5.0
 # A text of one item beyond this is not searched; JSON beyond the second is searched as it stands.

@@ -100,6 +100,7 @@ def _indexer(config: Config, journal: JournalReader, secrets: Secrets) -> Indexe
     options = IndexOptions(
         config.index_retention_s,
         config.index_retention_bytes,
+        config.disk_free_min,
         dict(config.index_attributes),
         secrets,
     )

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     places.config.write_text(_CONFIGURATION, encoding="utf-8")
     say = _say if not args.json else _say_nothing
     say(f"starting the daemon, store in {places.store}")
-    with _daemon(places):
+    with _ended_by_sigterm(), _daemon(places):
         programs = Programs(root, places.runtime, to_stderr=args.json)
         missing = missing_for_three_languages()
         if missing:
@@ -121,8 +121,24 @@ def _stay(places: "_Places", trace_id: str) -> None:
         ["open", trace_id, "--data", str(places.store), "--run", str(places.runtime),
          "--config", str(places.config)]
     )  # fmt: skip
-    print("\nthe daemon runs until Ctrl-C", flush=True)
+    print("\nthe daemon runs until Ctrl-C or SIGTERM", flush=True)
     signal.pause()
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the demonstration as Ctrl-C does, which stops its daemon."""
+
+    def end(_number: int, _frame: object) -> None:
+        # A second one must not break off the wait for the daemon.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(exits.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Places:

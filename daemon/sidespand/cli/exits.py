@@ -10,3 +10,4 @@ CONTRADICTORY = 3
 # 128 + the signal that would have ended the process.
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+TERMINATED = 143

@@ -1,4 +1,4 @@
-"""``sidespan import``: hands the spans of a file to the running daemon, each of them once.
+"""``sidespan import``: hands the spans and logs of a file to the running daemon, each of them once.
 
 What the file is shows in it. Its contents name it, not its path, so that importing it again, or
 importing what was added to it since, stores nothing twice.
@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from sidespan import _wire
 from sidespan._frames import FramesTransport
 from sidespan._transport import PermanentError, RetryableError
+from sidespan.v1.recorder_pb2 import Records
 from sidespand.cli import exits
 from sidespand.cli.output import print_json
 from sidespand.cli.text import safe
@@ -32,8 +33,8 @@ _PROGRESS_S = 1.0
 _SHOWN_MAX = 10
 _EPILOG = """\
 what can be imported:
-  otlp           JSON, one request a line, or one document
-  otlp-protobuf  one request, or requests that each follow their length in four bytes
+  otlp           spans and logs in JSON, one request a line, or one document
+  otlp-protobuf  one request of them, or requests that each follow their length in four bytes
   jsonl          spans as `sidespan export -f jsonl` and the jsonl sink write them
   aitrace        a trace of AITrace's file exporter, or of the aitrace_file sink
   agenttrace     lines of AgentTrace's JSONL exporter
@@ -46,6 +47,7 @@ class _Done:
     parts: int = 0
     ended_spans: int = 0
     open_spans: int = 0
+    log_records: int = 0
     unreadable: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -105,9 +107,7 @@ def _import(source: Source, transport: FramesTransport, done: _Done) -> None:
             # Cut by a crash or a full disk. Its number is used up like any other's.
             done.unreadable.append(part.where)
         else:
-            records, ended, still_open = _records(part.request)
-            done.ended_spans += ended
-            done.open_spans += still_open
+            records = _records(part.request, part.logs, done)
         if part.seq:
             _send(transport, part, records, done)
         if sys.stderr.isatty() and time.monotonic() - told_s > _PROGRESS_S:
@@ -115,18 +115,27 @@ def _import(source: Source, transport: FramesTransport, done: _Done) -> None:
             print(f"\r{done.parts} parts", end="", file=sys.stderr, flush=True)
 
 
-def _records(request: ExportTraceServiceRequest) -> tuple[bytes, int, int]:
-    """Return the step that a part becomes, and how many spans in it have ended and have not."""
+def _records(
+    request: ExportTraceServiceRequest, logs: ExportLogsServiceRequest | None, done: _Done
+) -> bytes:
+    """Return the step that a part becomes; what is in it is counted."""
     marks = ExportTraceServiceRequest()
     marks.CopyFrom(request)
     ended = _keep(request, lambda span: span.end_time_unix_nano != 0)
     still_open = _keep(marks, lambda span: span.end_time_unix_nano == 0)
-    records = _wire.encode_records(
-        request.SerializeToString() if ended else b"",
-        marks.SerializeToString() if still_open else b"",
-        b"".join(span.trace_id + span.span_id for span in ended),
-    )
-    return records, len(ended), len(still_open)
+    done.ended_spans += len(ended)
+    done.open_spans += len(still_open)
+    step = Records(ended=b"".join(span.trace_id + span.span_id for span in ended))
+    if ended:
+        step.traces = request.SerializeToString()
+    if still_open:
+        step.marks = marks.SerializeToString()
+    if logs is not None:
+        step.logs = logs.SerializeToString()
+        done.log_records += sum(
+            len(scoped.log_records) for group in logs.resource_logs for scoped in group.scope_logs
+        )
+    return step.SerializeToString()
 
 
 def _keep(request: ExportTraceServiceRequest, wanted: Callable[[Span], bool]) -> list[Span]:
@@ -172,14 +181,15 @@ def _tell(args: argparse.Namespace, name: str, done: _Done) -> None:
                 "lines": done.parts,
                 "ended_spans": done.ended_spans,
                 "open_spans": done.open_spans,
+                "log_records": done.log_records,
                 "unreadable_lines": _numbers(done.unreadable),
                 "refused_lines": _numbers(done.refused),
             }
         )
         return
     print(
-        f"{safe(str(args.file))}: {name}, {done.parts} parts, {done.ended_spans} spans"
-        f" and {done.open_spans} marks"
+        f"{safe(str(args.file))}: {name}, {done.parts} parts, {done.ended_spans} spans,"
+        f" {done.open_spans} marks and {done.log_records} log records"
     )
     for what, places in (("unreadable", done.unreadable), ("refused", done.refused)):
         if places:

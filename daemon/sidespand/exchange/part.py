@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sidespand.limits import INSTANCE_ID_BYTES
@@ -21,12 +22,14 @@ class Part(NamedTuple):
         where: For people: ``line 3`` or ``span 12``.
         request: Its spans; those without an end are open. None where it cannot be read.
         refusal: Why it must not be stored; empty where nothing speaks against it.
+        logs: Its log records; None for none.
     """
 
     seq: int
     where: str
     request: ExportTraceServiceRequest | None
     refusal: str = ""
+    logs: ExportLogsServiceRequest | None = None
 
 
 class Source(NamedTuple):

@@ -22,8 +22,10 @@ import msgpack
 
 from sidespand import redaction
 from sidespand.ai import normaliser
+from sidespand.errors import Unavailable
 from sidespand.index import files, holes, looking, removal
 from sidespand.index.extract import NodeRef
+from sidespand.index.room import Room
 from sidespand.index.rows import Lag
 from sidespand.index.schema import item_id
 from sidespand.index.scrubbed_log import ScrubbedLog
@@ -53,12 +55,14 @@ class IndexOptions:
     Args:
         retention_s: Older records leave the index; None to follow the journal alone.
         retention_bytes: What the file may take; the oldest part gives way. None for no bound.
+        disk_free_min: Fraction of the disk that the journal leaves free; see ``room``.
         attributes: From fields of the query grammar to keys of a house.
         secrets: What is not stored.
     """
 
     retention_s: float | None = None
     retention_bytes: int | None = None
+    disk_free_min: float = 0.0
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
 
@@ -73,6 +77,7 @@ class Indexer:
         options: What the operator chose.
         node_ref: Who recorded a generation of a lineage.
         wall_ns: The wall clock.
+        time_s: A monotonic clock, for how long the disk has been full.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Indexer:
         node_ref: NodeRef,
         *,
         wall_ns: Callable[[], int] = time.time_ns,
+        time_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self.indexed_items = 0
@@ -94,6 +100,7 @@ class Indexer:
         self._facts = files.facts_of(store_id, options.attributes, fingerprint)
         self._node_ref = node_ref
         self._wall_ns = wall_ns
+        self._room = Room(path.parent, options.disk_free_min, time_s)
         self._normalise = normaliser(options.attributes)
         self._writer: IndexWriter | None = None
         self._position: Position | None = None
@@ -193,10 +200,7 @@ class Indexer:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                if self._writer is None:
-                    self._open()
-                worked = self._step()
-                self._failure = None
+                worked = self._wait_for_room() if self._room.lacks() else self._go_on()
             except Exception as error:
                 self._recover(error)
                 self._stopping.wait(INDEX_RETRY_S)
@@ -208,6 +212,34 @@ class Indexer:
                 # What comes meanwhile is written together.
                 self._stopping.wait(INDEX_COALESCE_S if self._position == self._newest else 0)
         self._close()
+
+    def _go_on(self) -> bool:
+        if self._writer is None:
+            self._open()
+        worked = self._step()
+        self._failure = None
+        return worked
+
+    def _wait_for_room(self) -> bool:
+        """Write nothing but what was asked to be erased; tell that there is nothing to do."""
+        if self._failure is None:
+            _log.warning("the index waits: the disk is nearly full")
+        self._failure = Unavailable(
+            "the index waits: the disk is nearly full",
+            hint="make room, or lower journal.disk_free_min",
+        )
+        if self._room.gives_way() and self.path.exists():
+            _log.warning("the index gives way to the journal, and is built anew with more room")
+            self._close()
+            self._begin_anew()
+        if self._writer is None and self.path.exists():
+            self._open()
+        if self._writer is not None:
+            self._erase_asked()
+        while self._erasing:
+            # There is no copy of anything.
+            self._erasing.popleft()[1].set_result(None)
+        return False
 
     def _open(self) -> None:
         existed = self.path.exists()

@@ -29,6 +29,12 @@ export const strip = computed(() =>
   stripLoad.value.state === "failed" ? null : valueOf(stripLoad.value),
 );
 
+/** How many traces match, as the strip counts them; null until it has. */
+export const matching = computed(() => {
+  const counted = strip.value;
+  return counted === null ? null : counted.traces.reduce((all, one) => all + one, 0);
+});
+
 let fetchingMore = false;
 
 /** Fetches the next page, where there is one. */

@@ -4,11 +4,12 @@ import { useEffect } from "preact/hooks";
 import "./list.css";
 import { CommandLine, command } from "../components/command_line";
 import { Live, TopBar } from "../components/top_bar";
-import { duration, plural } from "../lib/format";
+import { duration } from "../lib/format";
 import { quote } from "../lib/shell";
 import { tick } from "../state/clock";
 import { valueOf } from "../state/trace";
-import { keep, listing, listLoad, live, more, q, sort } from "./data";
+import { keep, listing, listLoad, live, matching, more, q, sort } from "./data";
+import { said } from "./words";
 import { Search } from "./search";
 import { Strip } from "./strip";
 import { Table } from "./table";
@@ -43,7 +44,7 @@ function Count() {
   const page = valueOf(listLoad.value);
   if (!page) return null;
   const { lag_ms: lag, state } = page.index;
-  const shown = `${plural(listing.value.rows.length, "trace")}${more.value === null ? "" : " and more"}`;
+  const shown = said(listing.value.rows.length, more.value !== null, matching.value);
   return (
     <span class="quiet">
       {shown}

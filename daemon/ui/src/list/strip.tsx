@@ -9,6 +9,10 @@ import { withRange } from "./words";
 
 const HEIGHT = 30;
 
+const P95_HERE = "Of the traces that began in this slice: the median, and the 95th percentile";
+const P95_HIGHEST =
+  "The median of the slices' medians, and the highest 95th percentile that a slice has";
+
 /** The slice that is pointed at; -1 for none. */
 const pointed = signal(-1);
 /** The slice where a drag began; -1 while there is none. */
@@ -75,16 +79,18 @@ interface ChartProps {
   label: string;
   value: string;
   detail?: string;
+  /** What the numbers mean, where that is not plain. */
+  title?: string;
   children: preact.ComponentChildren;
 }
 
-function Chart({ data, label, value, detail, children }: ChartProps) {
+function Chart({ data, label, value, detail, title, children }: ChartProps) {
   const slices = data.traces.length;
   const first = Math.min(dragged.value, pointed.value);
   const last = Math.max(dragged.value, pointed.value);
   return (
     <figure class="chart">
-      <figcaption>
+      <figcaption title={title}>
         <span class="chart-label">{label}</span>
         <span class="chart-value">{value}</span>
         {detail && <span class="chart-detail">{detail}</span>}
@@ -167,7 +173,8 @@ export function Strip() {
         data={data}
         label="Latency"
         value={here || latest > 0 ? duration(picked(data.p50_ms, median) * 1e3) : "–"}
-        detail={`p50, ${duration(picked(data.p95_ms, largest) * 1e3)} p95${here ? "" : " worst"}`}
+        detail={`median, ${duration(picked(data.p95_ms, largest) * 1e3)} ${here ? "p95" : "highest p95"}`}
+        title={here ? P95_HERE : P95_HIGHEST}
       >
         <path class="series-p95" d={line(data.p95_ms, latest)} vector-effect="non-scaling-stroke" />
         <path class="series-p50" d={line(data.p50_ms, latest)} vector-effect="non-scaling-stroke" />

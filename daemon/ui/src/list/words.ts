@@ -1,5 +1,7 @@
 /** The word of a search that is being typed, and what completes it. Pure. */
 
+import { count, plural } from "../lib/format";
+
 export interface Word {
   /** Where the word begins and ends in the text. */
   readonly start: number;
@@ -90,4 +92,17 @@ export function complete(text: string, word: Word, chosen: Suggestion): [string,
 export function withRange(text: string, since: string, until: string): string {
   const words = text.split(/\s+/).filter((word) => word && !/^(since|until):/.test(word));
   return [...words, `since:${since}`, `until:${until}`].join(" ");
+}
+
+/**
+ * Returns how many traces the list shows, and of how many.
+ *
+ * @param more Whether there are others than those shown.
+ * @param matching How many match; null where that is not known. What arrived since is not in it.
+ */
+export function said(shown: number, more: boolean, matching: number | null): string {
+  if (!more) return plural(shown, "trace");
+  return matching !== null && matching > shown
+    ? `${count(shown)} of ${plural(matching, "trace")}`
+    : `${plural(shown, "trace")} and more`;
 }

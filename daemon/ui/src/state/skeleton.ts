@@ -13,6 +13,8 @@ export const STATUS_ERROR = 2;
 export const HAS_CONTENT = 1;
 export const HAS_STATE = 2;
 export const NO_PARENT = 4;
+/** Its tokens and cost repeat those of others. */
+export const IS_AGGREGATE = 8;
 
 export class Skeleton {
   readonly count: number;

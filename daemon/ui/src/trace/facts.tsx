@@ -7,6 +7,7 @@ import { StatusSign } from "../components/status";
 import { compact, cost, dateTime, duration, plural } from "../lib/format";
 import { nowMs } from "../state/clock";
 import { traceId } from "../state/route";
+import { told } from "../views/playhead/stage";
 import { fetchInto, skeleton, valueOf, type Load } from "../state/trace";
 
 const rowLoad = signal<Load<TraceRow | null>>({ state: "idle" });
@@ -31,10 +32,33 @@ export function Title() {
   }, [name]);
   return (
     <h1 class="title">
-      {row.value && <StatusSign status={row.value.status} />}
+      {row.value && <StatusSign status={told.value === null ? row.value.status : statusThen()} />}
       <span class="title-name">{name}</span>
       <code class="quiet" title={id || undefined}>{(id || traceId.value || "").slice(0, 12)}</code>
     </h1>
+  );
+}
+
+/** How the trace stood at the playhead's moment. */
+function statusThen(): string {
+  const then = told.value!;
+  if (then.errors > 0) return "error";
+  return then.running > 0 || then.begun < (skeleton.value?.count ?? 0) ? "open" : "ok";
+}
+
+/** What was known of the trace at the playhead's moment. */
+function FactsThen() {
+  const then = told.value!;
+  return (
+    <dl class="trace-facts">
+      <Fact name="begun">{then.begun} of {plural(skeleton.value!.count, "span")} begun</Fact>
+      {then.running > 0 && <Fact name="running">{then.running} running</Fact>}
+      {then.errors > 0 && <Fact name="failed" class="error">{plural(then.errors, "error")}</Fact>}
+      {then.tokensIn + then.tokensOut > 0 && (
+        <Fact name="tokens">{compact(then.tokensIn)} in, {compact(then.tokensOut)} out</Fact>
+      )}
+      {!Number.isNaN(then.cost) && <Fact name="cost">{cost(then.cost)}</Fact>}
+    </dl>
   );
 }
 
@@ -42,6 +66,7 @@ export function Facts() {
   const trace = skeleton.value;
   const facts = row.value;
   if (!trace) return null;
+  if (told.value !== null) return <FactsThen />;
   const ended = trace.openCount === 0;
   const us = ended ? trace.endUs : Math.max(trace.endUs, (nowMs.value - trace.startMs) * 1e3);
   return (

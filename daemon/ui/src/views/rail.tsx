@@ -81,26 +81,34 @@ interface StepProps {
 function Step({ row, top, current, onSelect }: StepProps) {
   const trace = skeleton.value!;
   const kind = trace.text(trace.aiKind, row);
-  const failed = trace.status[row] === STATUS_ERROR;
+  const phase = phaseOf(row);
+  const failed = phase === "over" && trace.status[row] === STATUS_ERROR;
   const about =
     trace.text(trace.model, row) || trace.text(trace.tool, row) || trace.text(trace.service, row);
   const took = trace.duration[row]!;
+  const stands = failed ? "error" : took < 0 ? "open" : duration(took);
   return (
     <button
       type="button"
-      class={`rail-step ${phaseOf(row)}${stepRow.value === row ? " playing" : ""}`}
+      class={`rail-step ${phase}${stepRow.value === row ? " playing" : ""}`}
       style={{ top: `${top}px` }}
       aria-current={current}
       onClick={() => onSelect(row)}
     >
-      <span class="dot" style={{ background: kindColour(kind) }} aria-hidden="true" />
-      <span class="rail-name">{trace.text(trace.name, row)}</span>
-      <span class="rail-about">
-        <span>{[kind, about].filter(Boolean).join(" · ")}</span>
-        <span class={failed ? "rail-failed" : ""}>
-          {failed ? "error" : took < 0 ? "open" : duration(took)}
-        </span>
-      </span>
+      {phase === "ahead" ? (
+        <span class="rail-name">not begun</span>
+      ) : (
+        <>
+          <span class="dot" style={{ background: kindColour(kind) }} aria-hidden="true" />
+          <span class="rail-name">{trace.text(trace.name, row)}</span>
+          <span class="rail-about">
+            <span>{[kind, about].filter(Boolean).join(" · ")}</span>
+            <span class={failed ? "rail-failed" : ""}>
+              {phase === "running" ? "running" : stands}
+            </span>
+          </span>
+        </>
+      )}
     </button>
   );
 }

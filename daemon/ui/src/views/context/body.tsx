@@ -1,9 +1,10 @@
 /** All that is known of one span, in sections that fold. */
 
 import type { SpanDetail, SpanDocument } from "../../shapes";
+import { plural } from "../../lib/format";
 import { skeleton } from "../../state/trace";
 import { Value } from "../content/value";
-import { phaseOf } from "../playhead/stage";
+import { phaseOf, stoodThen } from "../playhead/stage";
 import { factsOf, failuresOf, listOf } from "./facts";
 import { Section } from "./section";
 import { Attributes, Events, Links } from "./tables";
@@ -12,21 +13,26 @@ import { Turns } from "./turns";
 import "../common.css";
 import "./context.css";
 
-export function SpanBody({ detail }: { detail: SpanDetail }) {
+export function SpanBody({ detail: recorded }: { detail: SpanDetail }) {
+  const id = String(recorded.span["span_id"]);
+  const row = skeleton.value?.rowOf(id) ?? -1;
+  const phase = phaseOf(row);
+  if (phase === "ahead") return <p class="as-of">At this step it had not begun.</p>;
+  const over = phase === "over";
+  const detail = stoodThen(recorded, row);
   const { span, tool, logs } = detail;
-  const id = String(span["span_id"]);
-  const over = phaseOf(skeleton.value?.rowOf(id) ?? -1) === "over";
   const startNs = BigInt(String(span["start_ns"] ?? "0"));
   const { system, input, output } = detail.messages;
   const messages = system.length + input.length + output.length;
   const events = listOf(span["events"]).filter((event) => event["name"] !== "exception");
   const links = listOf(span["links"]);
   const attributes = (span["attributes"] ?? {}) as SpanDocument;
+  const setAtAll = Object.keys((recorded.span["attributes"] ?? {}) as SpanDocument).length;
   const resource = (span["resource"] ?? {}) as SpanDocument;
   return (
     <>
       <Facts detail={detail} />
-      {!over && <p class="as-of">As it was at this step: it had begun and not ended.</p>}
+      {!over && <p class="as-of">Running: as it was at this step, begun and not ended.</p>}
       {over && <Failures span={span} id={id} />}
       {messages > 0 && (
         <Section name="Conversation" count={messages}>
@@ -64,11 +70,21 @@ export function SpanBody({ detail }: { detail: SpanDetail }) {
       )}
       <Section name="Attributes" count={Object.keys(attributes).length} open={messages === 0}>
         <Attributes values={attributes} span={id} />
+        {!over && <LaterAttributes count={setAtAll - Object.keys(attributes).length} />}
       </Section>
       <Section name="Resource" count={Object.keys(resource).length} open={false}>
         <Attributes values={resource} span={id} />
       </Section>
     </>
+  );
+}
+
+function LaterAttributes({ count }: { count: number }) {
+  if (count === 0) return null;
+  return (
+    <p class="quiet">
+      {plural(count, "attribute")} not shown: the record does not tell whether set by then.
+    </p>
   );
 }
 

@@ -80,7 +80,8 @@ export function SideBySide(props: SidesProps) {
 
 function RanAs({ row }: { row: number }) {
   const trace = skeleton.value!;
-  const failed = trace.status[row] === STATUS_ERROR;
+  const running = phaseOf(row) === "running";
+  const failed = !running && trace.status[row] === STATUS_ERROR;
   const took = trace.duration[row]!;
   return (
     <button
@@ -88,7 +89,7 @@ function RanAs({ row }: { row: number }) {
       class={`small ran-as${failed ? " failed" : ""}`}
       onClick={() => select(row)}
     >
-      {failed ? "failed" : took < 0 ? "open" : duration(took)} · {trace.text(trace.name, row)}
+      {running ? "running" : failed ? "failed" : took < 0 ? "open" : duration(took)} · {trace.text(trace.name, row)}
     </button>
   );
 }

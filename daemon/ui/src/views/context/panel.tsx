@@ -3,8 +3,9 @@
 import { Failure, Loading, Notice } from "../../components/notice";
 import { kindColour } from "../../lib/kinds";
 import { selectedSpan, set, view } from "../../state/route";
-import { spanDetail, spanLoad, valueOf } from "../../state/trace";
+import { skeleton, spanDetail, spanLoad, valueOf } from "../../state/trace";
 import type { SpanDetail } from "../../shapes";
+import { phaseOf } from "../playhead/stage";
 import { SpanBody } from "./body";
 import { words } from "./facts";
 import "../common.css";
@@ -44,7 +45,9 @@ const ELSEWHERE = [
 
 export function SpanHead({ detail }: { detail: SpanDetail }) {
   const { span, ai } = detail;
-  const state = String(span["state"] ?? "");
+  const phase = phaseOf(skeleton.value?.rowOf(String(span["span_id"])) ?? -1);
+  const state = phase === "over" ? String(span["state"] ?? "") : phase;
+  if (phase === "ahead") return <AheadHead id={String(span["span_id"] ?? "")} />;
   return (
     <header class="span-head">
       <div class="span-kind">
@@ -67,6 +70,16 @@ export function SpanHead({ detail }: { detail: SpanDetail }) {
           </button>
         ))}
       </nav>
+    </header>
+  );
+}
+
+/** Of a span that has not begun at the playhead's moment there is its place alone. */
+function AheadHead({ id }: { id: string }) {
+  return (
+    <header class="span-head">
+      <h2>Not begun</h2>
+      <code class="quiet">{id}</code>
     </header>
   );
 }

@@ -141,8 +141,12 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
   const trace = skeleton.value!;
   const { x, y } = placeOf(geometry, flow.column[row]!, flow.lane[row]!);
   const letter = rowA.value === row ? "A" : rowB.value === row ? "B" : "";
-  const name = trace.text(trace.name, row);
-  const classes = ["node", phaseOf(row), stateOf(trace, row), letter && "picked"];
+  const phase = phaseOf(row);
+  const ahead = phase === "ahead";
+  const name = ahead ? "not begun" : trace.text(trace.name, row);
+  const service = ahead ? "" : `, ${trace.text(trace.service, row)}`;
+  const stands = phase === "over" ? stateOf(trace, row) : ahead ? "" : "open";
+  const classes = ["node", phase, stands, letter && "picked"];
   if (cursor.value === row) classes.push("cursor");
   if (stepRow.value === row) classes.push("playing");
   return (
@@ -151,7 +155,7 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
       role="button"
       tabIndex={cursor.value === row || letter === "A" ? 0 : -1}
       aria-pressed={letter !== ""}
-      aria-label={`${name}, ${trace.text(trace.service, row)}${letter && `, ${letter}`}`}
+      aria-label={`${name}${service}${letter && `, ${letter}`}`}
       transform={`translate(${x} ${y - geometry.height / 2})`}
       onClick={() => pick(row)}
       data-row={row}
@@ -163,9 +167,9 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
         width="4"
         height={geometry.height}
         rx="2"
-        style={{ fill: kindColour(trace.text(trace.aiKind, row)) }}
+        style={{ fill: kindColour(ahead ? "" : trace.text(trace.aiKind, row)) }}
       />
-      {geometry.column >= NAMED_FROM && (
+      {geometry.column >= NAMED_FROM && !ahead && (
         <>
           <text x="10" y="13">
             {fitted(name, geometry.box - 14)}
@@ -187,7 +191,8 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
 
 function aboutOf(trace: Skeleton, row: number, width: number): string {
   const took = trace.duration[row]!;
-  const length = took < 0 ? "open" : duration(took);
+  const running = phaseOf(row) === "running";
+  const length = running ? "running" : took < 0 ? "open" : duration(took);
   const whole = `${length} · ${trace.text(trace.service, row)}`;
   return fitted(whole, width) === whole ? whole : length;
 }

@@ -3,9 +3,11 @@
 import { computed } from "@preact/signals";
 import { param, set, step } from "../../state/route";
 import { skeleton } from "../../state/trace";
+import type { SpanDetail } from "../../shapes";
+import { asOf, isBy } from "./as_of";
 import { momentsOf, phase, type Clockwork, type Moments, type Phase } from "./moments";
 import { sceneAt, type Roles, type Scene } from "./scene";
-import { HAS_STATE } from "../../state/skeleton";
+import { HAS_STATE, IS_AGGREGATE, STATUS_ERROR } from "../../state/skeleton";
 
 export const clockwork = computed<Clockwork>(() => (param("by") === "log" ? "log" : "clock"));
 
@@ -46,6 +48,41 @@ export function phaseOf(row: number): Phase {
   const at = passed.value;
   return at === null || row < 0 ? "over" : phase(moments.value!, row, at);
 }
+
+/** Returns what is known of the span of a row, as it stood at the playhead's moment. */
+export function stoodThen(detail: SpanDetail, row: number): SpanDetail {
+  if (passed.value === null || row < 0) return detail;
+  const all = moments.value!;
+  const trace = skeleton.value!;
+  // A clock that is behind its parent's was put right by this much.
+  const shiftUs = clockwork.value === "log" ? 0 : all.timeUs[all.beginsAt[row]!]! - trace.start[row]!;
+  const nowNs = trace.startNs + BigInt(Math.round((stepUs.value! - shiftUs) * 1_000));
+  if (phaseOf(row) !== "over") return asOf(detail, nowNs);
+  return { ...detail, logs: detail.logs.filter((log) => isBy(log["time_ns"], nowNs)) };
+}
+
+/** What of the open trace had been told by the playhead's moment; null while it is off. */
+export const told = computed(() => {
+  const trace = skeleton.value;
+  if (trace === null || passed.value === null) return null;
+  const sums = { begun: 0, running: 0, errors: 0, tokensIn: 0, tokensOut: 0, cost: NaN };
+  for (let row = 0; row < trace.count; row += 1) {
+    const at = phaseOf(row);
+    if (at === "ahead") continue;
+    sums.begun += 1;
+    if (at === "running") {
+      sums.running += 1;
+      continue;
+    }
+    if (trace.status[row] === STATUS_ERROR) sums.errors += 1;
+    if ((trace.flags[row]! & IS_AGGREGATE) !== 0) continue;
+    sums.tokensIn += Math.max(0, trace.tokensIn[row]!);
+    sums.tokensOut += Math.max(0, trace.tokensOut[row]!);
+    const usd = trace.cost[row]!;
+    if (!Number.isNaN(usd)) sums.cost = (Number.isNaN(sums.cost) ? 0 : sums.cost) + usd;
+  }
+  return sums;
+});
 
 /** Tells what each row of the open trace is in a conversation. */
 export const roles: Roles = {

@@ -2,6 +2,7 @@
 
 import { STATE_ABANDONED, STATUS_ERROR, type Skeleton } from "../../state/skeleton";
 import { kindColour } from "../../lib/kinds";
+import { phaseOf, stepUs } from "../playhead/stage";
 
 /** More spans than this are drawn as how many there are at a place, not one by one. */
 const SINGLE_MAX = 20_000;
@@ -30,7 +31,7 @@ function paintEach(
   const tall = Math.max(1, lane * 0.75);
   const colours = new Map<number, string>();
   const of = (row: number): string => {
-    const kind = trace.aiKind[row]!;
+    const kind = row < 0 ? -1 : trace.aiKind[row]!;
     let found = colours.get(kind);
     if (!found) {
       found = colour(kindColour(trace.strings[kind] ?? "").slice(4, -1));
@@ -41,11 +42,20 @@ function paintEach(
   const error = colour("--error");
   for (let row = 0; row < trace.count; row += 1) {
     const left = (trace.start[row]! / totalUs) * width;
-    const right = (trace.endOf(row, nowUs) / totalUs) * width;
-    const failed = trace.status[row] === STATUS_ERROR || trace.state[row] === STATE_ABANDONED;
-    context.fillStyle = failed ? error : of(row);
+    const phase = phaseOf(row);
+    const right = phase === "ahead" ? left : (endThen(trace, row, nowUs) / totalUs) * width;
+    const failed =
+      phase === "over" &&
+      (trace.status[row] === STATUS_ERROR || trace.state[row] === STATE_ABANDONED);
+    context.fillStyle = failed ? error : phase === "ahead" ? of(-1) : of(row);
     context.fillRect(left, 3 + row * lane, Math.max(1, right - left), tall);
   }
+}
+
+/** Returns the end of a row as far as it is known at the playhead's moment. */
+function endThen(trace: Skeleton, row: number, nowUs: number): number {
+  const end = trace.endOf(row, nowUs);
+  return phaseOf(row) === "running" ? Math.min(end, stepUs.value ?? end) : end;
 }
 
 /** Returns how many rows are under way at each pixel, as a grid of `width` columns. */
@@ -89,7 +99,7 @@ function paintDensity(
   context.globalAlpha = 1;
   context.fillStyle = colour("--error");
   for (let row = 0; row < trace.count; row += 1) {
-    if (trace.status[row] !== STATUS_ERROR) continue;
+    if (trace.status[row] !== STATUS_ERROR || phaseOf(row) !== "over") continue;
     context.fillRect((trace.start[row]! / totalUs) * width, 3 + (row * lines) / trace.count, 2, 2);
   }
 }

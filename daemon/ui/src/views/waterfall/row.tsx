@@ -64,10 +64,18 @@ export function Row({ trace, row, place }: RowProps) {
     >
       <div class="span-name" role="gridcell" style={indent(trace, row)}>
         {hasChildren(trace, row) && <Twisty trace={trace} row={row} />}
-        <Name trace={trace} row={row} parent={parent} />
+        {phase === "ahead" ? (
+          <span class="what">not begun</span>
+        ) : (
+          <Name trace={trace} row={row} parent={parent} running={phase === "running"} />
+        )}
       </div>
       <div class="span-time" role="gridcell">
-        <Bar trace={trace} row={row} running={phase === "running"} />
+        {phase === "ahead" ? (
+          <Place trace={trace} row={row} />
+        ) : (
+          <Bar trace={trace} row={row} running={phase === "running"} />
+        )}
       </div>
     </div>
   );
@@ -112,10 +120,17 @@ function Twisty({ trace, row }: { trace: Skeleton; row: number }) {
   );
 }
 
-function Name({ trace, row, parent }: { trace: Skeleton; row: number; parent: number }) {
+interface NameProps {
+  trace: Skeleton;
+  row: number;
+  parent: number;
+  running: boolean;
+}
+
+function Name({ trace, row, parent, running }: NameProps) {
   const name = trace.text(trace.name, row);
   const kind = trace.text(trace.aiKind, row);
-  const stands = standing(trace, row);
+  const stands = running ? "open" : standing(trace, row);
   const about = [trace.text(trace.model, row), trace.text(trace.tool, row)]
     .filter((one) => one && !name.includes(one));
   const service = trace.text(trace.service, row);
@@ -133,7 +148,8 @@ function Name({ trace, row, parent }: { trace: Skeleton; row: number; parent: nu
   );
 }
 
-function label(trace: Skeleton, row: number, endUs: number): string {
+function label(trace: Skeleton, row: number, endUs: number, running: boolean): string {
+  if (running) return "running";
   const parts = [duration(endUs - trace.start[row]!)];
   if (trace.state[row] === STATE_ABANDONED) parts[0] = "abandoned";
   const [input, output] = [trace.tokensIn[row]!, trace.tokensOut[row]!];
@@ -142,6 +158,14 @@ function label(trace: Skeleton, row: number, endUs: number): string {
   }
   if (!Number.isNaN(trace.cost[row]!)) parts.push(cost(trace.cost[row]!));
   return parts.join("  ");
+}
+
+/** Where a span will begin, and no more. */
+function Place({ trace, row }: { trace: Skeleton; row: number }) {
+  const { from, to } = shown.value;
+  const left = ((trace.start[row]! - from) / (to - from)) * timelinePx.value;
+  if (left < 0 || left > timelinePx.value) return null;
+  return <span class="bar" style={{ left: `${left}px`, width: `${BAR_PX_MIN}px` }} />;
 }
 
 function Bar({ trace, row, running }: { trace: Skeleton; row: number; running: boolean }) {
@@ -155,11 +179,11 @@ function Bar({ trace, row, running }: { trace: Skeleton; row: number; running: b
   const right = (drawn - from) * scale;
   const edge = timelinePx.value;
   if (right < 0 || left > edge) {
-    return <span class={`outside ${right < 0 ? "before" : "after"}`} title={duration(end - start)} />;
+    return <span class={`outside ${right < 0 ? "before" : "after"}`} title={running ? "running" : duration(end - start)} />;
   }
   const barLeft = Math.max(left, -4);
   const width = Math.max(BAR_PX_MIN, Math.min(right, edge + 4) - barLeft);
-  const text = label(trace, row, end);
+  const text = label(trace, row, end, running);
   const needed = Math.min(LABEL_PX - 1, text.length * CHARACTER_PX + 14);
   const roomRight = edge - (barLeft + width) >= needed;
   const at = roomRight
@@ -170,7 +194,7 @@ function Bar({ trace, row, running }: { trace: Skeleton; row: number; running: b
   const inside = !roomRight && barLeft < needed;
   const first = trace.ttft[row]!;
   const firstAt = (start + first - from) * scale;
-  const stands = standing(trace, row);
+  const stands = running ? "open" : standing(trace, row);
   return (
     <>
       <span
