@@ -375,6 +375,7 @@ def test_what_is_redacted_is_gone_at_once(node: Node) -> None:
         )
     ]
     assert [one.status for one in answers] == [404] * len(answers)
+    assert "was redacted by ann: asked to" in answers[-1].json["error"]["message"]
     left = node.get(f"/v1/traces/{secret.trace_id.hex()}")
     assert (left["spans"], [one["reason"] for one in left["redacted"]]) == ([], ["asked to"])
     listed = ask(node.path, "GET", f"/v1/traces?q={WORD}").json["traces"]

@@ -51,11 +51,28 @@ def trace_answer(stock: Stock, text: str, *, cut: bool = True) -> Document:
 
 
 def skeleton_answer(stock: Stock, text: str) -> Document:
-    """Return a trace in columns; names and errors as of ``trace_answer``, of any size."""
+    """Return a trace in columns, of any size; names as of ``trace_answer``.
+
+    Raises:
+        NotFound: Nothing answers to it, or all of it was redacted; the message says which. Not
+            retryable.
+        InvalidRequest: It is no id, or several traces answer to it. Not retryable.
+    """
     trace_id = stock.index.resolve_trace(text)
     skeleton = stock.index.skeleton(trace_id)
     if skeleton is None:
-        raise NotFound(f"nothing recorded has the id {text}")
+        raise _gone(stock, trace_id, text)
     row = stock.index.trace_row(trace_id)
     gaps = () if row is None else stock.index.gaps(row.first, row.last)
     return skeleton_document(skeleton, [gap_document(gap) for gap in gaps])
+
+
+def _gone(stock: Stock, trace_id: bytes, text: str) -> NotFound:
+    redacted = stock.redactions(trace_id).of_trace(trace_id)
+    if not redacted:
+        return NotFound(f"nothing recorded has the id {text}")
+    acts = {told.position: f"by {told.actor}: {told.reason}" for told, _ in redacted}
+    return NotFound(
+        f"all of trace {trace_id.hex()} was redacted {'; '.join(acts.values())}",
+        hint=f"`sidespan show {trace_id.hex()}` has when, and what was taken",
+    )

@@ -2,15 +2,17 @@
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidespand.cli import answers, exits, units
+from sidespand.cli.changes import Changes
 from sidespand.cli.live import Live, Running
 from sidespand.cli.output import print_json
 from sidespand.cli.text import Screen, fit, safe
+from sidespand.limits import API_QUIET_S
 
-_POLL_S = 0.25
+_TICK_S = 0.25
 _PAGE = 200
 # A reader that was away for longer is told the newest of what it missed.
 _PAGES_MAX = 20
@@ -27,38 +29,68 @@ def run(args: argparse.Namespace, asked: answers.Answers) -> int:
     screen = Screen()
     live = Live(screen)
     page = asked.spans(query, None, max(1, args.count))["spans"]
-    newest = page[0]["position"] if page else ""
+    told: dict[str, int] = {}
+    _remember(told, page)
     for row in reversed(page[: args.count]):
         _say(row, args, live, screen)
     if not args.follow:
         return exits.OK
-    running = answers.query_text(args, "is:open")
+    is_drawn = live.drawing and not args.json
+    running = _running(args, asked) if is_drawn else []
+    changes = Changes(asked.api_sock)
     try:
         while True:
-            if live.drawing and not args.json:
-                rows = asked.spans(running, "start", _RUNNING_MAX)["spans"]
-                live.draw(map(_running, rows), time.time_ns())
-            added = list(_added(asked, query, newest))
+            if is_drawn:
+                live.draw(running, time.time_ns())
+            if not changes.wait(_TICK_S if is_drawn else API_QUIET_S):
+                continue
+            added = list(_added(asked, query, told))
+            _remember(told, added)
             for row in reversed(added):
                 _say(row, args, live, screen)
-            newest = added[0]["position"] if added else newest
-            time.sleep(_POLL_S)
+            running = _running(args, asked) if is_drawn else []
     finally:
         live.close()
 
 
-def _added(asked: answers.Answers, query: str, newest: str) -> Iterator[Row]:
-    """Yield what was recorded after ``newest``, the newest first."""
+def _remember(told: dict[str, int], rows: Iterable[Row]) -> None:
+    """Note the newest LSN of each lineage."""
+    for row in rows:
+        lineage, lsn = row["position"].split(":")
+        told[lineage] = max(int(lsn), told.get(lineage, 0))
+
+
+def _added(asked: answers.Answers, query: str, told: Mapping[str, int]) -> Iterator[Row]:
+    """Yield what was recorded after all that was told, the newest first.
+
+    A span that ends moves to the place of its end: the place where it was open is gone then.
+    """
     after = None
     for _ in range(_PAGES_MAX):
         page = asked.spans(query, None, _PAGE, after)
         for row in page["spans"]:
-            if row["position"] == newest:
+            lineage, lsn = row["position"].split(":")
+            if int(lsn) <= told.get(lineage, 0):
                 return
             yield row
         after = page["next"]
-        if after is None or not newest:
+        if after is None or not told:
             return
+
+
+def _running(args: argparse.Namespace, asked: answers.Answers) -> list[Running]:
+    rows = asked.spans(answers.query_text(args, "is:open"), "start", _RUNNING_MAX)["spans"]
+    return [
+        Running(
+            row["trace_id"],
+            row["span_id"],
+            row["parent_span_id"] or "",
+            row["name"],
+            row["service"],
+            int(row["start_ns"]),
+        )
+        for row in rows
+    ]
 
 
 def _say(row: Row, args: argparse.Namespace, live: Live, screen: Screen) -> None:
@@ -86,15 +118,4 @@ def _line(row: Row, *, utc: bool) -> str:
             row["trace_id"][:_ID_CHARACTERS],
             row["position"],
         )
-    )
-
-
-def _running(row: Row) -> Running:
-    return Running(
-        row["trace_id"],
-        row["span_id"],
-        row["parent_span_id"] or "",
-        row["name"],
-        row["service"],
-        int(row["start_ns"]),
     )

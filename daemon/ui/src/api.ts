@@ -6,7 +6,7 @@ import type {
 } from "./shapes";
 
 export * from "./shapes";
-export { follow, type StreamEvent } from "./stream";
+export { follow, lostAtMs, returns, type StreamEvent } from "./stream";
 
 const TOKEN_KEY = "sidespan.token";
 

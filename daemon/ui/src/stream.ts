@@ -1,5 +1,6 @@
 /** Server-sent events read with fetch, because an EventSource can send no token. */
 
+import { signal as reactive } from "@preact/signals";
 import { ApiError, address, send, type Query } from "./api";
 
 export interface StreamEvent {
@@ -7,6 +8,11 @@ export interface StreamEvent {
   id: string;
   data: string;
 }
+
+/** Since when the daemon does not answer, in milliseconds since 1970; null while it does. */
+export const lostAtMs = reactive<number | null>(null);
+/** How often the daemon has come back; what failed meanwhile is asked again. */
+export const returns = reactive(0);
 
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 5_000;
@@ -63,6 +69,8 @@ export async function follow(
         signal,
         headers: { accept: "text/event-stream", ...(last ? { "last-event-id": last } : {}) },
       });
+      if (lostAtMs.peek() !== null) returns.value += 1;
+      lostAtMs.value = null;
       on.state?.(true);
       pause = RETRY_MS_MIN;
       const parser = new EventParser();
@@ -76,6 +84,8 @@ export async function follow(
         }
       }
     } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiError && error.status === 0) lostAtMs.value ??= Date.now();
       // What the daemon refuses for good, it refuses again.
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) {
         on.state?.(false);

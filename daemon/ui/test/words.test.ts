@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { complete, fieldsFor, quoted, valuesFor, withRange, wordAt } from "../src/list/words";
+import { complete, fieldsFor, quoted, said, valuesFor, withRange, wordAt } from "../src/list/words";
 
 const FIELDS = [
   { name: "kind", help: "" }, { name: "tokens.in", help: "" }, { name: "attr", help: "" },
@@ -51,4 +51,11 @@ describe("a completion", () => {
 it("a range of time takes the place of another", () => {
   expect(withRange("kind:llm since:1h until:now", "A", "B")).toBe("kind:llm since:A until:B");
   expect(withRange("", "A", "B")).toBe("since:A until:B");
+});
+
+it.each([
+  [1, false, 1, "1 trace"], [50, false, 60, "50 traces"], [50, true, 1_234, "50 of 1,234 traces"],
+  [50, true, null, "50 traces and more"], [60, true, 50, "60 traces and more"],
+])("of %s shown, others %s, %s counted, it says %s", (shown, more, counted, text) => {
+  expect(said(shown, more, counted)).toBe(text);
 });

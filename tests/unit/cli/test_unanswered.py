@@ -1,6 +1,7 @@
 """Commands that ask a daemon to do something, where none runs or its worker is not up yet."""
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.unit.cli.conftest import Run
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return how long was waited, each time; nobody waits."""
     found: list[float] = []
-    monkeypatch.setattr(unix_http.time, "sleep", found.append)
+    monkeypatch.setattr(time, "sleep", found.append)
     return found
 
 
@@ -56,7 +57,7 @@ def test_a_worker_that_is_being_started_is_waited_for(
             worker.bind(str(api_sock))
             worker.listen()
 
-        monkeypatch.setattr(unix_http.time, "sleep", start)
+        monkeypatch.setattr(time, "sleep", start)
         connection = unix_http.UnixConnection(api_sock, 60.0, 1.0)
         connection.connect()
         connection.close()

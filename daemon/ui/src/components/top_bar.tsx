@@ -1,7 +1,9 @@
 /** The bar at the head of each page. */
 
 import type { ComponentChildren } from "preact";
+import { lostAtMs } from "../api";
 import { sheetOpen } from "../keys";
+import { timeOfDay } from "../lib/format";
 import { next, theme } from "../lib/theme";
 import { format, go, param } from "../state/route";
 
@@ -37,20 +39,38 @@ const THEMES = {
 export function TopBar({ children }: { children?: ComponentChildren }) {
   const { sign, says } = THEMES[theme.value];
   return (
-    <header class="top-bar">
-      <Mark />
-      {children}
-      <button type="button" class="bare" onClick={next} title={`Theme: ${says} (t)`} aria-label={`Theme: ${says}`}>
-        {sign}
-      </button>
-      <button type="button" class="bare" onClick={() => (sheetOpen.value = true)} title="Keys (?)" aria-label="Keys">
-        ?
-      </button>
-    </header>
+    <>
+      <header class="top-bar">
+        <Mark />
+        {children}
+        <button type="button" class="bare" onClick={next} title={`Theme: ${says} (t)`} aria-label={`Theme: ${says}`}>
+          {sign}
+        </button>
+        <button type="button" class="bare" onClick={() => (sheetOpen.value = true)} title="Keys (?)" aria-label="Keys">
+          ?
+        </button>
+      </header>
+      {lostAtMs.value !== null && <Lost sinceMs={lostAtMs.value} />}
+    </>
+  );
+}
+
+/** That the daemon has gone: what is shown may be old, and no click will bring more. */
+function Lost({ sinceMs }: { sinceMs: number }) {
+  return (
+    <p class="lost" role="alert">
+      Not connected since {timeOfDay(sinceMs).slice(0, 8)}: the daemon does not answer. What is shown
+      is of before; the page connects again by itself.
+    </p>
   );
 }
 
 /** Whether what is shown follows what is recorded. */
 export function Live({ on, says }: { on: boolean; says: string }) {
-  return <span class={`live ${on ? "on" : ""}`} role="status">{says}</span>;
+  const lost = lostAtMs.value !== null;
+  return (
+    <span class={`live ${on ? "on" : lost ? "gone" : ""}`} role="status">
+      {lost ? "not connected" : says}
+    </span>
+  );
 }

@@ -173,13 +173,15 @@ export function Strip() {
         data={data}
         label="Latency"
         value={here || latest > 0 ? duration(picked(data.p50_ms, median) * 1e3) : "–"}
-        detail={`median, ${duration(picked(data.p95_ms, largest) * 1e3)} ${here ? "p95" : "highest p95"}`}
+        detail={latest > 0
+          ? `median, ${duration(picked(data.p95_ms, largest) * 1e3)} ${here ? "p95" : "highest p95"}`
+          : "none has ended"}
         title={here ? P95_HERE : P95_HIGHEST}
       >
         <path class="series-p95" d={line(data.p95_ms, latest)} vector-effect="non-scaling-stroke" />
         <path class="series-p50" d={line(data.p50_ms, latest)} vector-effect="non-scaling-stroke" />
       </Chart>
-      <p class="strip-range">{here ? slice(data, pointed.value) : whole(data)}</p>
+      <p class="strip-range">{here ? slice(data, pointed.value) : sum(data.traces) > 0 && whole(data)}</p>
     </section>
   );
 }

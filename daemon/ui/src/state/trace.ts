@@ -1,7 +1,7 @@
 /** The trace that is open, and the span that is selected in it; every view reads them here. */
 
 import { computed, effect, signal, type Signal } from "@preact/signals";
-import { ApiError, follow, skeletonOf, spanOf, type SpanDetail } from "../api";
+import { ApiError, follow, returns, skeletonOf, spanOf, traces, type SpanDetail } from "../api";
 import { tick } from "./clock";
 import { selectedSpan, set, traceId } from "./route";
 import { Skeleton } from "./skeleton";
@@ -56,7 +56,9 @@ export function fetchInto<T>(
     (error: unknown) => {
       if (abort.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      into.value = { state: "failed", error, old };
+      // What is no longer there, because it was redacted or trimmed, is shown no longer.
+      const gone = error.status === 404 || error.status === 410;
+      into.value = { state: "failed", error, old: gone ? null : old };
     },
   );
   return () => abort.abort();
@@ -69,6 +71,7 @@ function followTrace(id: string): () => void {
   let stop = fetchInto(skeletonLoad, fetchSkeleton, false);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let fetchedAt = Date.now();
+  let dropped = false;
   const abort = new AbortController();
 
   async function fetchSkeleton(signal: AbortSignal): Promise<Skeleton> {
@@ -86,13 +89,25 @@ function followTrace(id: string): () => void {
     const pause = Math.max(REFRESH_MS_MIN, size / 50);
     timer ??= setTimeout(refresh, Math.max(0, fetchedAt + pause - Date.now()));
   }
+  /** Nothing is sent of a trace that was redacted: this asks whether it is still there. */
+  async function lookForIt(): Promise<void> {
+    const open = skeleton.peek();
+    if (open === null || open.count === 0) return;
+    const query = { q: `trace:${open.traceId}`, limit: 1 };
+    const page = await traces(query, abort.signal).catch(() => null);
+    if (page !== null && page.index.state === "live" && page.traces.length === 0) changed();
+  }
   void follow(
     { trace_id: id },
     {
       event: (event) => {
+        if (event.type === "heartbeat") void lookForIt();
         if (event.type === "spans" || event.type === "trace" || event.type === "open") changed();
       },
       state: (connected) => {
+        // What came while the connection was away may have been told to nobody.
+        if (connected && dropped) changed();
+        dropped = !connected;
         live.value = connected;
       },
     },
@@ -141,6 +156,7 @@ export function start(): void {
       last = "";
       return undefined;
     }
+    void returns.value;
     const [trace, span] = place.value.split(" ") as [string, string];
     const same = last === `${trace} ${span}`;
     last = `${trace} ${span}`;

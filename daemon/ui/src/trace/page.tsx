@@ -7,7 +7,7 @@ import { Failure, Loading } from "../components/notice";
 import { Splitter, keptWidth } from "../components/splitter";
 import { Live, TopBar } from "../components/top_bar";
 import { useKeys } from "../keys";
-import { comparedSpan, replaceTrace, route, selectedSpan, set, step, traceId, view } from "../state/route";
+import { comparedSpan, go, replaceTrace, route, selectedSpan, set, step, traceId, view } from "../state/route";
 import { live, refetch, skeleton, skeletonLoad } from "../state/trace";
 import { bar, panel, views, type View } from "../views/registry";
 import { Facts, Title } from "./facts";
@@ -74,7 +74,13 @@ function Body({ shown }: { shown: View }) {
   const load = skeletonLoad.value;
   const trace = skeleton.value;
   if (!trace) {
-    if (load.state === "failed") return <Failure error={load.error} retry={refetch} />;
+    if (load.state === "failed") {
+      return (
+        <Failure error={load.error} retry={load.error.status === 410 ? undefined : refetch}>
+          <button type="button" onClick={() => go(null)}>All traces</button>
+        </Failure>
+      );
+    }
     return <Loading what="Reading the trace…" />;
   }
   const withPanel = panel !== null && shown.panel && selectedSpan.value !== "";

@@ -84,7 +84,9 @@ function Step({ row, top, current, onSelect }: StepProps) {
   const phase = phaseOf(row);
   const failed = phase === "over" && trace.status[row] === STATUS_ERROR;
   const about =
-    trace.text(trace.model, row) || trace.text(trace.tool, row) || trace.text(trace.service, row);
+    // The model is known by its answer.
+    (phase === "over" && trace.text(trace.model, row)) ||
+    trace.text(trace.tool, row) || trace.text(trace.service, row);
   const took = trace.duration[row]!;
   const stands = failed ? "error" : took < 0 ? "open" : duration(took);
   return (

@@ -37,7 +37,9 @@ export function Attributes({ values, span }: { values: SpanDocument; span: strin
           </div>
         ))}
       </dl>
-      {shown.length === 0 && <p class="quiet">No name has that in it.</p>}
+      {shown.length === 0 && (
+        <p class="quiet">{names.length === 0 ? "None." : "No name has that in it."}</p>
+      )}
     </>
   );
 }

@@ -131,7 +131,8 @@ function Name({ trace, row, parent, running }: NameProps) {
   const name = trace.text(trace.name, row);
   const kind = trace.text(trace.aiKind, row);
   const stands = running ? "open" : standing(trace, row);
-  const about = [trace.text(trace.model, row), trace.text(trace.tool, row)]
+  // The model is known by its answer.
+  const about = [running ? "" : trace.text(trace.model, row), trace.text(trace.tool, row)]
     .filter((one) => one && !name.includes(one));
   const service = trace.text(trace.service, row);
   const moved = parent < 0 || trace.service[parent] !== trace.service[row];
