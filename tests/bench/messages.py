@@ -39,7 +39,7 @@ from sidespand.telemetry import Telemetry
 from tests.bench import compiled, streams
 from tests.bench.load import Load, Result
 from tests.bench.machine import cpu_s, flush_latency
-from tests.bench.servers import Ours
+from tests.bench.servers import NO_INDEX, Ours
 
 CLIENTS = 16
 _STREAMS_ALONE = "gRPC stream, transport alone"
@@ -185,7 +185,7 @@ def main() -> int:
             process.start()
             ours.recv()
             processes[name] = process
-        server = Ours(root / "store", "fsync")
+        server = Ours(root / "store", "fsync", NO_INDEX)
         doors = {
             "frames": (server.pid, partial(compiled.run, frames, server.frames)),
             "OTLP/HTTP": (

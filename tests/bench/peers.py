@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tests.bench.load import Load
 from tests.bench.machine import cpu_s, flush_latency, processes, rss_anon_mib
-from tests.bench.servers import Ours, Rotel, Server
+from tests.bench.servers import NO_INDEX, Ours, Rotel, Server
 
 
 class Row(NamedTuple):
@@ -72,7 +72,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=args.directory, prefix="sidespan-bench-") as directory:
         root = Path(directory)
         describe(root)
-        servers: list[Server] = [Ours(root / "f", "fsync"), Ours(root / "n", "none"), Rotel()]
+        servers: list[Server] = [
+            Ours(root / "f", "fsync", NO_INDEX),
+            Ours(root / "n", "none", NO_INDEX),
+            Rotel(),
+        ]
         try:
             memory_idle(servers)
             for load in loads:

@@ -29,6 +29,9 @@ repeat_window = "0s"
 durability = "{}"
 """
 
+# The index is work for another day, which the others do not do at all; it takes the worker's core.
+NO_INDEX = "[index]\nenabled = false\n"
+
 # At most one line of the debug exporter is logged a second. A full queue lets its clients wait, as
 # ours does; by default it would refuse them.
 _OTELCOL = """extensions:

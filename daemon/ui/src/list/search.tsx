@@ -27,6 +27,8 @@ async function suggestionsFor(word: Word): Promise<readonly Suggestion[]> {
 
 async function suggest(box: HTMLInputElement): Promise<void> {
   const mine = ++asked;
+  // What was pointed at belongs to the text of before: Enter must not take it any more.
+  active.value = -1;
   let found: readonly Suggestion[] = [];
   try {
     found = await suggestionsFor(wordAt(box.value, box.selectionStart ?? box.value.length));
