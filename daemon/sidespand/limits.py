@@ -293,6 +293,8 @@ INDEX_RETRY_S: Final = 1.0
 INDEX_DISK_MARGIN: Final = 1.25
 INDEX_DISK_FREE_MIN: Final = 0.02
 INDEX_GIVE_WAY_S: Final = 10.0
+# Objects that are made between two looks for cycles, in the worker.
+GC_ALLOCATIONS: Final = 70_000
 # Further behind than this it says that it is being built.
 INDEX_LIVE_LAG_S: Final = 5.0
 # A text of one item beyond this is not searched; JSON beyond the second is searched as it stands.

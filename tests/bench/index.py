@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sidespand.ai import normaliser
+from sidespand.app.worker import calm_collector
 from sidespand.index.files import facts_of, open_or_begin
 from sidespand.index.reader import IndexReader
 from sidespand.index.writer import IndexWriter
@@ -138,6 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     spans = max(SPANS_PER_RECORD, args.spans // SPANS_PER_RECORD * SPANS_PER_RECORD)
     directory = Path(tempfile.mkdtemp(dir=args.data))
+    calm_collector()
     try:
         path = directory / "index.sqlite"
         written = write(path, spans)
