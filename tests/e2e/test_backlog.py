@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.drain import drain
+from tests.results import counted
 
 SPANS, SPANS_LONG = 100_000, 5_000_000
 SPANS_FEW = 500_000
@@ -28,6 +29,13 @@ def test_a_large_backlog_costs_a_span_no_more_than_a_small_one(tmp_path: Path) -
     """
     few = drain(tmp_path / "few", SPANS_FEW)
     many = drain(tmp_path / "many", SPANS_LONG)
-    print(f"{few}\n{many}")
+    for found in (few, many):
+        memory = [f"{mib:.0f}" for mib in found.rss_anon_mib]
+        counted(
+            f"drain of {found.spans:,} spans",
+            spans_a_second=int(found.rate),
+            cpu=f"{found.cpu_us:.2f} µs a span",
+            rss_anon=f"{' '.join(memory)} MiB",
+        )
     assert many.cpu_us <= RATIO_MAX * few.cpu_us
     assert many.growth_mib < GROWTH_MIB_MAX
