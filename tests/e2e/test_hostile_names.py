@@ -77,6 +77,14 @@ def _made(daemon: Daemon) -> list[str]:
     return [str(one.relative_to(place)) for one in place.rglob("*") if one.is_file()]
 
 
+def _line_count(path: Path) -> int:
+    try:
+        return len(path.read_bytes().splitlines())
+    except FileNotFoundError:
+        # It was rotated since it was listed; the next look finds it under its new name.
+        return 0
+
+
 def _use(root: Path, refusing: Collector) -> None:
     with running(root, doors.TCP_FLAGS, config=config(root, refusing)) as daemon:
         around = set(root.parent.iterdir())
@@ -91,7 +99,7 @@ def _use(root: Path, refusing: Collector) -> None:
             whole = sum(one.endswith(".evidence.json") for one in made) == count
             lines = [(daemon.data / "sinks" / one) for one in made if one.endswith(".jsonl")]
             kept = {
-                sink: sum(len(one.read_bytes().splitlines()) for one in lines if sink in one.parts)
+                sink: sum(_line_count(one) for one in lines if sink in one.parts)
                 for sink in ("lines", "steps", "refused")
             }
             return whole and all(number == count for number in kept.values())
