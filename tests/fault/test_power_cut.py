@@ -31,6 +31,11 @@ def wait_for_trim(data_dir: Path) -> None:
     wait_until(lambda: not layout.path(oldest).exists(), TRIM_S_MAX, "a trim")
 
 
+def _has_what_is_registered(layout: Layout) -> bool:
+    manifest = layout.read_manifest()
+    return manifest is not None and tuple(layout.segments()) == manifest.segments
+
+
 def cut_lives(
     root: Path,
     kind: str,
@@ -61,9 +66,10 @@ def cut_lives(
         found = examiner.examine(volume.place, acked)
         layout = Layout(volume.place)
         if not found:
-            manifest = layout.read_manifest()
-            assert manifest is not None
-            assert tuple(layout.segments()) == manifest.segments, "a removed segment came back"
+            # A file whose removal the cut took back goes at the next start.
+            daemon.start()
+            wait_until(lambda: _has_what_is_registered(layout), TRIM_S_MAX, "removals to be final")
+            end(daemon)
     return acked, found
 
 

@@ -16,6 +16,7 @@ from tests.e2e.ui.packing import Packed
 
 pytestmark = pytest.mark.slow
 
+TRIES = 3
 COMMAND_S_MAX = 30
 VIEWS = ("waterfall", "context", "state", "flow", "evidence")
 LISTS: Sequence[Mapping[str, str]] = (
@@ -28,11 +29,14 @@ LISTS: Sequence[Mapping[str, str]] = (
 def copied(page: Page) -> str:
     """Press the key that copies the command; return what was copied."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.keyboard.press("y")
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    text: str = page.evaluate("navigator.clipboard.readText()")
-    assert text == page.get_by_test_id("command").inner_text()
-    return text
+    for _ in range(TRIES):
+        page.keyboard.press("y")
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        text: str = page.evaluate("navigator.clipboard.readText()")
+        # A view that selects its first step by itself changes the command once.
+        if text == page.get_by_test_id("command").inner_text():
+            return text
+    pytest.fail(f"what was copied is not what is shown: {text}")
 
 
 def answered(cinema: Cinema, command: str) -> str:
@@ -65,14 +69,18 @@ def test_the_command_of_the_list_lists(
 ) -> None:
     """Search and order are in it, quoted as a shell needs it; it finds the trace that is shown."""
     page.goto(cinema.url("/?" + urlencode(asked)))
-    expect(page.locator(f'[data-trace="{packed.trace_id}"]').first).to_be_visible()
+    if "q" in asked:
+        expect(page.locator(f'[data-trace="{packed.trace_id}"]').first).to_be_visible()
+    expect(page.locator("[data-trace]").first).to_be_visible()
+    shown = page.locator("[data-trace]").first.get_attribute("data-trace")
+    assert shown is not None
 
     command = copied(page)
 
     words = shlex.split(command)
     assert words[1] == "ls"
     assert asked.get("q", "") in " ".join(words[2:])
-    assert packed.trace_id[:8] in answered(cinema, command)
+    assert shown[:8] in answered(cinema, command)
 
 
 @pytest.mark.parametrize("view", VIEWS)

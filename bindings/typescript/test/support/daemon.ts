@@ -56,7 +56,7 @@ export class Daemon {
   async dispose(): Promise<void> {
     await this.end("SIGKILL");
     // Its worker notices a moment later, and may be writing until then.
-    rmSync(this.root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await waitUntil(() => removed(this.root), "the directory to go");
   }
 
   async cli<T>(command: string, ...args: string[]): Promise<T> {
@@ -93,5 +93,15 @@ export async function waitUntil(
   while (!(await true_())) {
     if (performance.now() - began > msMax) throw new Error(`waited ${msMax} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function removed(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTEMPTY") return false;
+    throw error;
   }
 }
