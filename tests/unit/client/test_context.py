@@ -1,8 +1,7 @@
-"""The current span goes where the work goes: threads, pools, tasks, forks, and by hand."""
+"""The current span goes where the work goes: threads, pools, tasks, and by hand."""
 
 import asyncio
 import contextvars
-import os
 import threading
 from concurrent.futures import Future
 
@@ -146,22 +145,3 @@ def test_explicit_passing(captured: Captured) -> None:
 
     for name in ("by span", "by context"):
         assert captured.named(name).parent_span_id == parent.context.span_id_bytes
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_takes_the_span_along(captured: Captured) -> None:
-    """The child's spans are below what was current, with ids that the parent does not make."""
-    reader, writer = os.pipe()
-    with sidespan.span("parent") as parent:
-        pid = os.fork()
-        inner = sidespan.span("inner").start()
-        if not pid:
-            os.write(writer, f"{inner.trace_id} {inner.span_id}".encode())
-            os._exit(0)
-    os.waitpid(pid, 0)
-    os.close(writer)
-    with os.fdopen(reader) as told:
-        trace_id, span_id = told.read().split()
-
-    assert trace_id == parent.trace_id == inner.trace_id
-    assert span_id != inner.span_id

@@ -194,6 +194,7 @@ def test_a_forked_child_records_for_itself(peer: Peer) -> None:
     assert len(peer.spans()) == 4
     assert mine.span_id != its.span_id
     assert mine.parent_span_id == its.parent_span_id == spans["parent"].span_id
+    assert mine.trace_id == its.trace_id == spans["parent"].trace_id
     assert len({hello.instance_id for hello in peer.hellos}) == 2
     pids = {
         pair.value.int_value
