@@ -4,7 +4,8 @@ Values are only read, never believed: what has another type than its key promise
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sidespand.ai.dialect import COUNTS, TEXTS, Attributes, Dialect, Keys
@@ -13,7 +14,7 @@ from sidespand.ai.openinference import OPENINFERENCE
 from sidespand.ai.otel import CURRENT, SINCE_37, UPTO_36
 from sidespand.ai.sidespan import SIDESPAN
 from sidespand.ai.traceloop import TRACELOOP
-from sidespand.limits import AI_COUNT_MAX, AI_TEXT_CHARACTERS_MAX
+from sidespand.limits import AI_COUNT_MAX, AI_SHAPES_CACHED_MAX, AI_TEXT_CHARACTERS_MAX
 from sidespand.search_fields import AI_KINDS
 
 # Raised whenever a span may be read otherwise than before: an index of another number is rebuilt.
@@ -29,7 +30,6 @@ _BARE: Final = Dialect(
         for key in ("conversation_id", "user_id", "correlation_id", "prompt_version")
     },
 )  # fmt: skip
-_BARE_KEYS: Final = frozenset(key for keys in _BARE.texts.values() for key in keys)
 # Those that are calls of a model: tokens and cost of any other step sum up theirs.
 _CALLS: Final = ("llm", "embedding", "rerank")
 # What a configuration may map, as the query grammar names it, and the field that is meant.
@@ -56,26 +56,47 @@ MAPPABLE: Final[Mapping[str, str]] = {
 Normalise = Callable[[Attributes], Ai | None]
 
 
-class _Use(NamedTuple):
-    """What a key is good for.
-
-    Args:
-        field: Which it fills.
-        rank: The lower one stands where several keys fill a field.
-        read: Makes a value of it; None when it is none.
-    """
-
-    field: str
-    rank: int
-    read: Callable[[Any], Any]
+_Read = Callable[[Any], Any]
+# What is read of a span before it is made a step: the fields of ``Ai`` in their places; others.
+_OTHERS: Final = ("ttft_s", *COUNTS)
+_PLACES: Final = {name: place for place, name in enumerate((*Ai._fields, *_OTHERS))}
+_STEP: Final = slice(0, len(Ai._fields))
+_USED: Final = slice(_PLACES[COUNTS[0]], _PLACES[COUNTS[-1]] + 1)
+_KIND, _COST, _TOKENS = _PLACES["kind"], _PLACES["cost_usd"], _PLACES["tokens"]
+_TTFT_S, _TTFT_MS, _AGGREGATE = _PLACES["ttft_s"], _PLACES["ttft_ms"], _PLACES["aggregate"]
+_NAMING: Final = (_PLACES["model"], _PLACES["tool"], _PLACES["agent"])
+_NO_COUNTS: Final = [None] * len(COUNTS)
 
 
 class _Reader(NamedTuple):
-    """A convention with the keys of the house, by key: spans have fewer keys than conventions."""
+    """A convention with the keys of the house.
+
+    Args:
+        dialect: The convention.
+        kinds: From values of its kind, and the names of kinds, to kinds.
+        uses: Places, each with the keys that fill it, the first usable one first, and what makes
+            a value of theirs; None when it is none.
+    """
 
     dialect: Dialect
     kinds: Mapping[str, str]
-    uses: Mapping[str, tuple[_Use, ...]]
+    uses: tuple[tuple[int, Keys, _Read], ...]
+
+
+class _Plan(NamedTuple):
+    """How spans with the same keys are read.
+
+    Args:
+        dialect: The convention.
+        kinds: As in ``_Reader``.
+        blank: All places before anything is read.
+        steps: As ``uses`` in ``_Reader``, of those keys alone.
+    """
+
+    dialect: Dialect
+    kinds: Mapping[str, str]
+    blank: list[Any]
+    steps: tuple[tuple[int, Keys, _Read], ...]
 
 
 def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
@@ -89,17 +110,26 @@ def normaliser(mapped: Mapping[str, Keys] | None = None) -> Normalise:
     bare = _reader(_BARE, house)
     house_keys = frozenset(key for keys in house.values() for key in keys)
     spoken = _SPOKEN | house_keys
-    known = spoken | _BARE_KEYS
+    used = (key for reader in (*readers, bare) for _, keys, _ in reader.uses for key in keys)
+    is_known = spoken.union(used).__contains__
+
+    # Emitters say the same things of each span of a kind. Only keys of conventions are remembered,
+    # so that no peer can make one entry large.
+    @lru_cache(maxsize=AI_SHAPES_CACHED_MAX)
+    def plan_of(keys: Keys) -> _Plan | None:
+        if not spoken.isdisjoint(keys):
+            for reader in readers:
+                if not reader.dialect.marks.isdisjoint(keys):
+                    return _plan(reader, keys)
+        plan = _plan(bare, keys)
+        return plan if plan.steps else None
 
     def normalise(attributes: Attributes) -> Ai | None:
-        if known.isdisjoint(attributes):
+        plan = plan_of(tuple(filter(is_known, attributes)))
+        if plan is None:
             return None
-        if not spoken.isdisjoint(attributes):
-            for reader in readers:
-                if not reader.dialect.marks.isdisjoint(attributes):
-                    return _read(reader, attributes)
-        found = _read(bare, attributes)
-        return found if found != _NOTHING else None
+        found = _read(plan, attributes)
+        return found if plan.dialect is not _BARE or found != _NOTHING else None
 
     return normalise
 
@@ -108,7 +138,7 @@ _NOTHING: Final = Ai("", "")
 
 
 def _reader(dialect: Dialect, house: Mapping[str, Keys]) -> _Reader:
-    uses: dict[str, list[_Use]] = {}
+    uses: list[tuple[int, Keys, _Read]] = []
     for field, keys, read in (
         *((field, dialect.texts.get(field, ()), _text) for field in TEXTS),
         *((field, dialect.counts.get(field, ()), _count) for field in COUNTS),
@@ -119,62 +149,70 @@ def _reader(dialect: Dialect, house: Mapping[str, Keys]) -> _Reader:
         ("ttft_ms", dialect.ttft_ms, _amount),
         ("stream", dialect.stream, _flag),
     ):
-        for rank, key in enumerate((*house.get(field, ()), *keys)):
-            uses.setdefault(key, []).append(_Use(field, rank, read))
+        place = _COST if field == "cost" else _PLACES[field]
+        uses.append((place, (*house.get(field, ()), *keys), read))
     own = {kind: dialect.kinds.get(kind, kind) for kind in AI_KINDS}
-    return _Reader(
-        dialect, {**dialect.kinds, **own}, {key: tuple(some) for key, some in uses.items()}
+    return _Reader(dialect, {**dialect.kinds, **own}, tuple(uses))
+
+
+def _plan(reader: _Reader, keys: Keys) -> _Plan:
+    steps = tuple(
+        (place, present, read)
+        for place, wanted, read in reader.uses
+        if (present := tuple(key for key in wanted if key in keys))
     )
+    blank = [*Ai("", reader.dialect.name), *(None for _ in _OTHERS)]
+    return _Plan(reader.dialect, reader.kinds, blank, steps)
 
 
-def _read(reader: _Reader, attributes: Attributes) -> Ai:
-    dialect, kinds, uses = reader
-    found: dict[str, Any] = {}
-    ranks: dict[str, int] = {}
-    for key, given in attributes.items():
-        for field, rank, read in uses.get(key, ()):
-            if field not in ranks or rank < ranks[field]:
-                value = read(given)
-                if value is not None:
-                    found[field], ranks[field] = value, rank
-    kind = _kind(dialect, kinds, found)
-    tokens = _tokens({field: found.pop(field) for field in COUNTS if field in found})
-    cost = found.pop("cost", None)
-    ttft_s, ttft_ms = found.pop("ttft_s", None), found.pop("ttft_ms", None)
-    return Ai(
-        kind=kind,
-        dialect=dialect.name,
-        tokens=tokens,
-        cost_usd=cost,
-        ttft_ms=ttft_ms if ttft_s is None else ttft_s * 1000,
-        aggregate=(tokens is not None or cost is not None) and kind not in _CALLS,
-        **found,
-    )
+def _read(plan: _Plan, attributes: Attributes) -> Ai:
+    found = plan.blank.copy()
+    for place, keys, read in plan.steps:
+        for key in keys:
+            value = read(attributes[key])
+            if value is not None:
+                found[place] = value
+                break
+    kind = found[_KIND] = _kind(plan, found)
+    counts = found[_USED]
+    if counts != _NO_COUNTS:
+        found[_TOKENS] = _tokens(*counts)
+        found[_AGGREGATE] = kind not in _CALLS
+    elif found[_COST] is not None:
+        found[_AGGREGATE] = kind not in _CALLS
+    if found[_TTFT_S] is not None:
+        found[_TTFT_MS] = found[_TTFT_S] * 1000
+    return Ai._make(found[_STEP])
 
 
-def _kind(dialect: Dialect, kinds: Mapping[str, str], found: dict[str, Any]) -> str:
-    named = found.pop("kind", None)
-    if named is not None:
-        return kinds.get(named.lower(), "step")
-    if "model" in found:
-        return dialect.kind_of_model
-    if "tool" in found:
+def _kind(plan: _Plan, found: Sequence[Any]) -> str:
+    named = found[_KIND]
+    if named:
+        return plan.kinds.get(named.lower(), "step")
+    model, tool, agent = _NAMING
+    if found[model]:
+        return plan.dialect.kind_of_model
+    if found[tool]:
         return "tool"
-    return "agent" if "agent" in found else ""
+    return "agent" if found[agent] else ""
 
 
-def _tokens(found: dict[str, int]) -> Tokens | None:
-    if not found:
-        return None
-    beside = found.get("cached", 0) + found.get("cache_write", 0)
-    inferred = beside > found.get("input", 0)
+def _tokens(
+    total_in: int | None,
+    total_out: int | None,
+    cached: int | None,
+    cache_write: int | None,
+    reasoning: int | None,
+) -> Tokens:
+    beside = (cached or 0) + (cache_write or 0)
+    inferred = beside > (total_in or 0)
     if inferred:
         # A part cannot be more than the whole: this emitter counts cached tokens beside the input.
-        found["input"] = found.get("input", 0) + beside
-    if found.get("reasoning", 0) > found.get("output", 0):
+        total_in = (total_in or 0) + beside
+    if (reasoning or 0) > (total_out or 0):
         inferred = True
-        found["output"] = found.get("output", 0) + found["reasoning"]
-    return Tokens(inferred=inferred, **found)
+        total_out = (total_out or 0) + (reasoning or 0)
+    return Tokens(total_in, total_out, cached, cache_write, reasoning, inferred)
 
 
 def _text(value: Any) -> str | None:

@@ -1,7 +1,8 @@
 """From a term of a query to conditions in SQL, of a trace and of a span, and to where to look."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +54,11 @@ class Sql(NamedTuple):
     params: Params = ()
 
 
+def listed(numbers: Iterable[int]) -> Sql:
+    """Return a question for numbers that are known."""
+    return Sql("SELECT value FROM json_each(?)", (json.dumps(list(numbers)),))
+
+
 @dataclass(slots=True)
 class Condition:
     """What one term comes to.
@@ -99,8 +105,13 @@ def _of_terms(numbers: Sequence[int], count: int, column: str) -> Condition:
     if not numbers:
         return Condition(Sql("0"), Sql("0"), Sql("SELECT 0 WHERE 0"), 0)
     listed = ", ".join(map(str, numbers))
+    has = f"EXISTS (SELECT 1 FROM trace_term WHERE trace_no = t.no AND term_no IN ({listed}))"
+    if len(numbers) == 1:
+        # What is newer than the newest that has it is walked past at the cost of a comparison.
+        newest = f"(SELECT max(trace_no) FROM trace_term WHERE term_no = {listed})"
+        has = f"+t.no <= {newest} AND {has}"
     return Condition(
-        Sql(f"EXISTS (SELECT 1 FROM trace_term WHERE trace_no = t.no AND term_no IN ({listed}))"),
+        Sql(has),
         Sql(f"{column} IN ({listed})"),
         Sql(f"SELECT trace_no FROM trace_term WHERE term_no IN ({listed})"),
         count,

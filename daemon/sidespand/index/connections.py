@@ -10,7 +10,7 @@ from typing import Final
 
 from sidespand.errors import InvalidRequest, NotFound, Unavailable
 from sidespand.index.schema import SCHEMA_VERSION
-from sidespand.limits import INDEX_BIRTH_S, INDEX_BUSY_S, INDEX_READ_CACHE_KIB
+from sidespand.limits import INDEX_BIRTH_S, INDEX_BUSY_S, INDEX_GRACE_S, INDEX_READ_CACHE_KIB
 
 # Steps of SQLite's machine between two looks at the clock.
 _STEPS: Final = 2000
@@ -140,4 +140,11 @@ class Connections:
 
 def is_interrupted(error: sqlite3.OperationalError) -> bool:
     """Tell whether a statement was broken off because its time was up."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+    # What the module itself raises, such as for text that is none, has no code.
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+
+
+def grant_time(db: sqlite3.Connection) -> None:
+    """Give a question whose time was up a little more, to bring what it has found."""
+    deadline = time.monotonic() + INDEX_GRACE_S
+    db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)

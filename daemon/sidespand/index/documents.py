@@ -13,7 +13,7 @@ from sidespand.limits import JSON_INTEGER_MAX
 
 Document = dict[str, Any]
 
-# Values of ``SpanRow.state``, in the words of ``query.spans.State``.
+# Values of ``SpanRow.state``, in the words of ``query.span.State``.
 STATES = ("ended", "open", "abandoned", "abandoned, then ended")
 
 

@@ -1,6 +1,6 @@
 """From a record of the journal to the rows of its items."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -35,16 +35,21 @@ _SOURCES_MAX = 1024
 _PARENT, _CONTENT, _EVENTS = (HAS_BITS[word] for word in ("parent", "content", "events"))
 _LINKS, _STATE, _FAILED = (HAS_BITS[word] for word in ("links", "state", "error"))
 _ZERO = bytes(SPAN_ID_BYTES)
-# What a span has when the column says something.
-_HAS_COLUMNS = tuple(
-    (HAS_BITS[word], SPAN_COLUMNS.index(column))
-    for word, column in (
-        ("cost", "cost_usd"), ("tokens", "tokens_in"), ("tokens", "tokens_out"),
-        ("model", "model"), ("tool", "tool"), ("agent", "agent"), ("user", "user"),
-        ("conversation", "conversation"), ("prompt.version", "prompt_version"),
-        ("correlation", "correlation"), ("request", "request"), ("ttft", "ttft_ns"),
+_COST, _TOKENS, _MODEL, _TTFT = (HAS_BITS[word] for word in ("cost", "tokens", "model", "ttft"))
+# Columns for names, their field, the place in ``Ai``, and what a span has then.
+_NAMED = tuple(
+    (SPAN_COLUMNS.index(column), field, Ai._fields.index(name), HAS_BITS.get(field, 0))
+    for column, field, name in (
+        ("provider", "provider", "provider"), ("agent", "agent", "agent"), ("tool", "tool", "tool"),
+        ("conversation", "conversation", "conversation_id"), ("user", "user", "user_id"),
+        ("prompt_version", "prompt.version", "prompt_version"),
     )
 )  # fmt: skip
+# The same of what is kept as it is.
+_KEPT = tuple(
+    (SPAN_COLUMNS.index(column), Ai._fields.index(f"{column}_id"), HAS_BITS.get(column, 0))
+    for column in ("correlation", "request", "tool_call")
+)
 NodeRef = Callable[[bytes, int], str]
 
 
@@ -153,34 +158,35 @@ class Extractor:
         name, span_id = span.name, span.span_id
         parent = span.parent_span_id
         parent_id = signed(parent) if len(parent) == SPAN_ID_BYTES and parent != _ZERO else None
+        status = span.status
+        code = status.code
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         if start_ns > INTEGER_MAX or end_ns > INTEGER_MAX:
             start_ns, end_ns = min(start_ns, INTEGER_MAX), min(end_ns, INTEGER_MAX)
-        status = span.status
         attribute_text, content = texts.of_attributes(said)
         has = 0 if parent_id is None else _PARENT
         if content:
             has |= _CONTENT
         events: Sequence[tuple[int, int, int | None]] = ()
         exception = ""
-        if span.events:
-            events, exception, carries = self._events(span, content)
+        if sent := span.events:
+            events, exception, carries = self._events(sent, content)
             has |= _EVENTS | (_CONTENT if carries else 0)
-        links = self._links(span) if span.links else ()
+        links = self._links(linked) if (linked := span.links) else ()
         snapshots = (
             [(one.name[:AI_TEXT_CHARACTERS_MAX], one.when) for one in states.of(said)]
             if self._has_states
             else ()
         )
         error = None
-        if status.code == _ERROR or exception or "error.type" in said:
-            has |= _FAILED if status.code == _ERROR else 0
+        if code == _ERROR or exception or "error.type" in said:
+            has |= _FAILED if code == _ERROR else 0
             content.append(status.message)
             error = number("error", str(said.get("error.type") or exception))
         if links or snapshots:
             has |= (_LINKS if links else 0) | (_STATE if snapshots else 0)
         row = [
-            row_id, 0, signed(span_id), parent_id, state, status.code, span.kind, 0, start_ns,
+            row_id, 0, signed(span_id), parent_id, state, code, span.kind, 0, start_ns,
             None if state == OPEN or not end_ns else max(0, end_ns - start_ns),
             number("name", name), source.service, source.process, node, source.resource,
             None, None, None, None, None, None, None, error,
@@ -192,7 +198,8 @@ class Extractor:
         if ai is not None:
             self._fill(row, ai)
             for named in (ai.correlation_id, ai.request_id):
-                ids = f"{ids} {texts.one_word(named)}" if named else ids
+                if named:
+                    ids = f"{ids} {texts.one_word(named)}"
             calls = tool_calls.named(said) if self._has_calls else ()
             if ai.tool_call_id:
                 calls = [*calls, (ai.tool_call_id, tool_calls.RAN)]
@@ -202,34 +209,41 @@ class Extractor:
 
     def _fill(self, row: list[Any], ai: Ai) -> None:
         number = self._terms.number
+        tokens, cost_usd = ai.tokens, ai.cost_usd
+        has = 0
         row[7] = _AI_KINDS.get(ai.kind, 0)
-        row[15] = number("provider", ai.provider)
-        row[16] = number("model", ai.model or ai.model_requested)
-        row[17] = number("agent", ai.agent)
-        row[18] = number("tool", ai.tool)
-        row[19] = number("conversation", ai.conversation_id)
-        row[20] = number("user", ai.user_id)
-        row[21] = number("prompt.version", ai.prompt_version)
-        tokens = ai.tokens
+        model = ai.model or ai.model_requested
+        if model:
+            row[16] = number("model", model)
+            has = _MODEL
+        said: Sequence[Any] = ai
+        for column, field, place, bit in _NAMED:
+            if value := said[place]:
+                row[column] = number(field, value)
+                has |= bit
+        for column, place, bit in _KEPT:
+            if value := said[place]:
+                row[column] = value
+                has |= bit
         if tokens is not None:
             row[23:27] = tokens.input, tokens.output, tokens.cached, tokens.reasoning
-        row[27] = ai.cost_usd
-        if tokens is not None or ai.cost_usd is not None:
+            has |= 0 if row[23] is row[24] is None else _TOKENS
+        if cost_usd is not None:
+            row[27] = cost_usd
+            has |= _COST
+        if tokens is not None or cost_usd is not None:
             row[28] = 0 if ai.aggregate else 1
-        row[29] = None if ai.ttft_ms is None else min(int(ai.ttft_ms * 1e6), INTEGER_MAX)
-        row[33] = ai.correlation_id or None
-        row[34] = ai.request_id or None
-        row[35] = ai.tool_call_id or None
-        for bit, column in _HAS_COLUMNS:
-            if row[column] is not None:
-                row[32] |= bit
+        if ai.ttft_ms is not None:
+            row[29] = min(int(ai.ttft_ms * 1e6), INTEGER_MAX)
+            has |= _TTFT
+        row[32] |= has
 
     def _events(
-        self, span: trace_pb2.Span, content: list[str]
+        self, sent: Iterable[trace_pb2.Span.Event], content: list[str]
     ) -> tuple[list[tuple[int, int, int | None]], str, bool]:
         found = []
         exception, carries = "", False
-        for index, event in enumerate(span.events):
+        for index, event in enumerate(sent):
             said = attributes(event.attributes)
             name = event.name
             number = self._terms.number("event", name or "event")
@@ -245,9 +259,11 @@ class Extractor:
                 content.extend((words, *spoken))
         return found, exception, carries
 
-    def _links(self, span: trace_pb2.Span) -> list[tuple[int, bytes, int, int | None]]:
+    def _links(
+        self, linked: Iterable[trace_pb2.Span.Link]
+    ) -> list[tuple[int, bytes, int, int | None]]:
         found = []
-        for index, link in enumerate(span.links):
+        for index, link in enumerate(linked):
             said = attributes(link.attributes) if link.attributes else {}
             kind = said.get("link.kind") or said.get("sidespan.link.kind") or ""
             kind_no = self._terms.number("link", kind if isinstance(kind, str) else "")

@@ -1,68 +1,120 @@
-"""Items in which texts are found, newest first, and the traces that they belong to."""
+"""Items in which a text is found, newest first, and the traces that they belong to."""
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import Final
 
+from sidespand.index.connections import grant_time, is_interrupted
 from sidespand.index.schema import found_table
 from sidespand.index.values import INTEGER_MAX
 
+# Whether the time for looking is up.
+Late = Callable[[], bool]
+# Row numbers from the first to the last, inclusive.
+Stretch = tuple[int, int]
+EVERYWHERE: Final = (0, INTEGER_MAX)
 
-@dataclass(slots=True)
+
+def after(time_s: float) -> Late:
+    """Return what tells that a time, from now on, is up."""
+    deadline = time.monotonic() + time_s
+    return lambda: time.monotonic() >= deadline
+
+
+def never() -> bool:
+    """Tell that there is time."""
+    return False
+
+
 class Hits:
-    """What was found.
-
-    Args:
-        items: Row numbers of items, newest first, with the number of their trace.
-        complete: Whether that is all.
-    """
-
-    items: list[tuple[int, int]] = field(default_factory=list)
-    complete: bool = True
-
-    @property
-    def traces(self) -> dict[int, int]:
-        """The newest item of each trace, newest first."""
-        found: dict[int, int] = {}
-        for row_id, trace_no in self.items:
-            found.setdefault(trace_no, row_id)
-        return found
-
-
-def find(
-    db: sqlite3.Connection, match: str, limit: int, first_id: int = 0, last_id: int = INTEGER_MAX
-) -> Hits:
-    """Return the newest items whose texts match.
+    """Items whose texts match, newest first, read as far as somebody asks.
 
     Args:
         db: A connection.
         match: In FTS5's words.
-        limit: At most so many.
-        first_id: Lowest row number that counts.
-        last_id: Highest one.
+        limit: At most so many are read.
+        between: Lowest and highest row number that count.
+        late: Asked before each table of texts and each item.
     """
-    hits = Hits()
-    for part in _parts(db, first_id, last_id):
-        left = limit + 1 - len(hits.items)
-        name = found_table(part)
-        # A text whose item has gone, or was recorded anew, belongs to no trace any more.
-        rows = db.execute(
-            f"SELECT rowid, coalesce((SELECT trace_no FROM span WHERE id = f.rowid),"
-            f" (SELECT trace_no FROM log WHERE id = f.rowid)) FROM {name} f WHERE {name} MATCH ?"
-            " AND rowid BETWEEN ? AND ? ORDER BY rowid DESC LIMIT ?",
-            (match, first_id, last_id, left),
-        )
-        hits.items.extend(row for row in rows if row[1] is not None)
-        if len(hits.items) > limit:
-            del hits.items[limit:]
-            hits.complete = False
-            break
-    return hits
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        match: str,
+        limit: int,
+        between: Stretch = EVERYWHERE,
+        late: Late = never,
+    ) -> None:
+        self._db = db
+        self._late = late
+        self._limit = limit
+        self._asked = (match, *between)
+        self.complete = True
+        """Whether nothing was left out of what was read."""
+        self.count = 0
+        """How many items were read."""
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield the row number of each item and the number of its trace."""
+        try:
+            for row_id, trace_no in self._found():
+                if self.count == self._limit or self._late():
+                    self.complete = False
+                    return
+                self.count += 1
+                # A text whose item has gone, or was recorded anew, belongs to no trace any more.
+                if trace_no is not None:
+                    yield row_id, trace_no
+        except sqlite3.OperationalError as error:
+            if not is_interrupted(error):
+                raise
+            self.complete = False
+            grant_time(self._db)
+
+    def traces(self) -> dict[int, int]:
+        """Return the newest item of each trace, newest first."""
+        found: dict[int, int] = {}
+        for row_id, trace_no in self:
+            found.setdefault(trace_no, row_id)
+        return found
+
+    def _found(self) -> Iterator[tuple[int, int | None]]:
+        _, first_id, last_id = self._asked
+        parts = self._db.execute(
+            "SELECT no FROM part WHERE last_id >= ? AND first_id <= ? ORDER BY no DESC",
+            (first_id, last_id),
+        ).fetchall()
+        for (part,) in parts:
+            if self._late():
+                self.complete = False
+                return
+            name = found_table(part)
+            yield from self._db.execute(
+                f"SELECT rowid, coalesce((SELECT trace_no FROM span WHERE id = f.rowid),"
+                f" (SELECT trace_no FROM log WHERE id = f.rowid)) FROM {name} f"
+                f" WHERE {name} MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC",
+                self._asked,
+            )
 
 
-def _parts(db: sqlite3.Connection, first_id: int, last_id: int) -> Iterator[int]:
-    rows = db.execute(
-        "SELECT no FROM part WHERE last_id >= ? AND first_id <= ? ORDER BY no DESC",
-        (first_id, last_id),
-    ).fetchall()
-    return (row[0] for row in rows)
+class Items:
+    """Tells of single items whether a text is in them.
+
+    Args:
+        db: A connection.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._parts = db.execute("SELECT first_id, no FROM part ORDER BY no").fetchall()
+
+    def match(self, match: str, row_id: int) -> bool:
+        """Tell whether the texts of an item match."""
+        at = bisect_right(self._parts, row_id, key=lambda part: part[0]) - 1
+        if at < 0:
+            return False
+        name = found_table(self._parts[at][1])
+        asked = f"SELECT 1 FROM {name} WHERE {name} MATCH ? AND rowid = ?"
+        return self._db.execute(asked, (match, row_id)).fetchone() is not None

@@ -5,8 +5,8 @@ import sqlite3
 from typing import Final
 
 from sidespand.errors import InvalidRequest, NotFound
-from sidespand.index import hits
 from sidespand.index.decoding import Names, lineages
+from sidespand.index.hits import Hits
 from sidespand.index.rows import Completion, LogPlace, Place
 from sidespand.index.schema import ENDED, TERM_FIELDS, position_of
 from sidespand.index.texts import storable
@@ -92,9 +92,9 @@ def span_place(db: sqlite3.Connection, text: str, trace_id: bytes | None) -> tup
             (trace_id, low, high, ID_CANDIDATES_MAX),
         ).fetchall()
         return _places(db, rows)
-    found = hits.find(db, f'ids : "{digits}" *', 4 * ID_CANDIDATES_MAX)
+    found = Hits(db, f'ids : "{digits}" *', 4 * ID_CANDIDATES_MAX)
     rows = []
-    for trace_no in dict.fromkeys(trace_no for _, trace_no in found.items):
+    for trace_no in found.traces():
         rows += db.execute(
             f"{asked} s.trace_no = ? AND s.span_id BETWEEN ? AND ? LIMIT ?",
             (trace_no, low, high, ID_CANDIDATES_MAX),

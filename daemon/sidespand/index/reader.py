@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sidespand.errors import InvalidRequest
-from sidespand.index import holes, looking, searching, skeleton, sums
+from sidespand.index import hits, holes, looking, searching, skeleton, sums
 from sidespand.index.connections import Connections
 from sidespand.index.decoding import SPAN_SQL, TRACE_SQL, lineages, span_rows, trace_rows
+from sidespand.index.pages import Paging
 from sidespand.index.questions import ask
 from sidespand.index.rows import (
     Changes,
@@ -23,7 +24,6 @@ from sidespand.index.rows import (
     TraceRow,
 )
 from sidespand.index.schema import OPEN, item_id, position_of
-from sidespand.index.searching import Paging
 from sidespand.limits import INDEX_QUERY_S, INDEX_ROWS_MAX, INDEX_SKELETON_S
 from sidespand.model import Gap, Position
 from sidespand.search import Query, Sort, Term, Value
@@ -37,13 +37,15 @@ class IndexReader:
     """Reads an index that may be written at the same time.
 
     Every question may raise NotFound when there is no index, and Unavailable, which is retryable,
-    when its time is up before there is a part of an answer, or the index cannot be read.
+    when the index cannot be read, or its time is up. Of what may be told in part (pages, sums) that
+    part is told then, and that it is not complete.
 
     Args:
         path: Of the database.
         time_s_max: What one question may take.
         lag: Tells how far the index is behind; by default nobody knows of anything newer.
         absent: As of ``Connections``: who makes the index, if anybody.
+        mark: Tells how far the index has come, at no cost; by default nobody knows.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class IndexReader:
         time_s_max: float = INDEX_QUERY_S,
         lag: Callable[[], Lag] = _live,
         absent: Callable[[], None] | None = None,
+        mark: Callable[[], object] = lambda: None,
     ) -> None:
         self._connections = Connections(path, time_s_max, absent)
         self._time_s_max = time_s_max
         self._lag = lag
+        self._mark = mark
 
     def traces(
         self, query: Query, sort: Sort | None = None, limit: int = 50, after: str | None = None
@@ -75,7 +79,7 @@ class IndexReader:
                 looking through everything. Not retryable.
         """
         with self._connections.asked() as db:
-            found = searching.traces(db, query, sort, Paging(_bounded(limit), after))
+            found = searching.traces(db, query, sort, self._paging(limit, after))
             rows = trace_rows(db, found.rows, found.matches)
         return Page(rows, found.next, found.complete)
 
@@ -128,7 +132,7 @@ class IndexReader:
             InvalidRequest: As for ``traces``. Not retryable.
         """
         with self._connections.asked() as db:
-            found = searching.spans(db, query, sort, Paging(_bounded(limit), after))
+            found = searching.spans(db, query, sort, self._paging(limit, after))
             return Page(span_rows(db, found.rows), found.next, found.complete)
 
     def span_place(self, span_id: str, trace_id: bytes | None = None) -> tuple[Place, ...]:
@@ -180,7 +184,7 @@ class IndexReader:
             InvalidRequest: There cannot be so many. Not retryable.
         """
         with self._connections.asked() as db:
-            return sums.strip(db, query, buckets)
+            return sums.strip(db, query, buckets, self._time_s_max)
 
     def complete(self, field: str, prefix: str = "", limit: int = 20) -> tuple[Completion, ...]:
         """Return values that were seen in a field, the most frequent first.
@@ -230,7 +234,7 @@ class IndexReader:
                 db,
                 Query((*asked.terms, listed), asked.scope),
                 Sort("updated", descending=False),
-                Paging(len(rows)),
+                self._paging(len(rows)),
             )
             return Changes(trace_rows(db, found.rows, found.matches), upto, gaps)
 
@@ -242,6 +246,14 @@ class IndexReader:
     def lag(self) -> Lag:
         """Return how far the index is behind what is durable."""
         return self._lag()
+
+    def _paging(self, limit: int, after: str | None = None) -> Paging:
+        # Texts are looked for half the time: the other half is for what they were found in.
+        return Paging(_bounded(limit), after, hits.after(self._time_s_max / 2))
+
+    def mark(self) -> object:
+        """Return, without asking the index, what differs once it has moved; None if unknown."""
+        return self._mark()
 
     def close(self) -> None:
         """Let go of every file; nothing is asked afterwards."""

@@ -15,7 +15,7 @@ from sidespand.model import Position
 from sidespand.search_fields import AI_KINDS, HAS, SPAN_KINDS
 
 # Raised with every change of what is below: an index of another number is built anew.
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 FILE_NAME: Final = "index.sqlite"
 _LSN_BITS: Final = 48
 LSN_MAX: Final = (1 << _LSN_BITS) - 1
@@ -77,7 +77,7 @@ CREATE TABLE term (
   traces INTEGER NOT NULL DEFAULT 0, UNIQUE (field, value));
 CREATE TABLE trace (no INTEGER PRIMARY KEY, id BLOB NOT NULL, {_typed(TRACE_COLUMNS[2:])});
 CREATE UNIQUE INDEX trace_by_id ON trace (id);
-CREATE INDEX trace_by_start ON trace (start_ns);
+CREATE INDEX trace_by_start ON trace (start_ns, no, first_id, last_id) WHERE span_count > 0;
 CREATE INDEX trace_by_dur ON trace (duration_ns);
 CREATE INDEX trace_by_tokens ON trace (tokens_in + tokens_out) WHERE tokens_in + tokens_out > 0;
 CREATE INDEX trace_by_cost ON trace (cost_usd) WHERE cost_usd IS NOT NULL;
@@ -174,6 +174,9 @@ CREATE VIEW logs AS SELECT
   printf('%016x', l.span_id) END AS span_id, l.id & {LSN_MAX} AS lsn, l.time_ns, l.severity,
   n.value AS event
   FROM log l JOIN trace t ON t.no = l.trace_no LEFT JOIN term n ON n.no = l.event;
+CREATE VIEW states AS SELECT
+  lower(hex(t.id)) AS trace_id, printf('%016x', s.span_id) AS span_id, x.name, x.moment
+  FROM state x JOIN span s ON s.id = x.id JOIN trace t ON t.no = s.trace_no;
 """
 
 
@@ -221,13 +224,14 @@ def open_writer(path: Path) -> sqlite3.Connection:
         if db.execute("PRAGMA page_count").fetchone()[0] == 0:
             db.execute("PRAGMA page_size = 8192")
         db.execute("PRAGMA journal_mode = WAL")
-        # What a power cut takes back is indexed again; the order of writes is kept all the same.
-        db.execute("PRAGMA synchronous = NORMAL")
+        # Little is flushed, and often: a disk that is busy with much of it at once lets the
+        # recorder's commits wait.
+        db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA cache_size = -{INDEX_CACHE_KIB}")
         db.execute("PRAGMA temp_store = MEMORY")
         # What is taken out must not stay on a free page.
         db.execute("PRAGMA secure_delete = ON")
-        db.execute("PRAGMA wal_autocheckpoint = 4000")
+        db.execute("PRAGMA wal_autocheckpoint = 1000")
     except sqlite3.Error:
         db.close()
         raise

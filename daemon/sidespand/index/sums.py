@@ -1,20 +1,21 @@
 """Sums over spans by a field, and over traces by time."""
 
 import sqlite3
-import time
 from array import array
 from collections.abc import Sequence
 from typing import Any, Final
 
 from sidespand.errors import InvalidRequest
 from sidespand.index import searching
-from sidespand.index.connections import is_interrupted
+from sidespand.index.connections import grant_time, is_interrupted
 from sidespand.index.decoding import Names
+from sidespand.index.hits import after
+from sidespand.index.pages import NEWEST, Paging
 from sidespand.index.rows import StatRow, Stats, Strip
 from sidespand.index.schema import AI_KIND_NAMES
-from sidespand.index.searching import Paging
+from sidespand.index.wanted import all_of
 from sidespand.limits import STATS_ROWS_MAX, STRIP_BUCKETS_MAX, STRIP_TRACES_MAX
-from sidespand.search import Query, Sort
+from sidespand.search import Query
 
 GROUPS: Final = {
     "model": "model", "tool": "tool", "agent": "agent", "service": "service", "kind": "ai_kind",
@@ -35,7 +36,7 @@ class _Sum:
 
     def add(self, row: Sequence[Any]) -> None:
         """Take a span in."""
-        _, trace_no, status, duration_ns, counted, *used, cost_usd = row
+        _, _, trace_no, status, duration_ns, counted, *used, cost_usd = row
         self.spans += 1
         self.errors += status == 2  # noqa: PLR2004 - OTLP's number of an error.
         self.traces.add(trace_no)
@@ -80,31 +81,33 @@ def stats(db: sqlite3.Connection, query: Query, by: str, time_s_max: float) -> S
     """
     if by not in GROUPS:
         raise InvalidRequest(f"by: expected one of {', '.join(GROUPS)}, got {by[:32]!r}")
-    table, where, complete = searching.span_source(db, query)
-    params = tuple(p for one in where for p in one.params)
-    conditions = " AND ".join([one.text for one in where] or ["1"])
+    table, where, keep, complete = searching.span_source(db, query, after(time_s_max / 2))
+    conditions = all_of(where)
     asked = (
-        f"SELECT s.{GROUPS[by]}, s.trace_no, s.status, s.duration_ns, s.counted, s.tokens_in,"
+        f"SELECT s.id, s.{GROUPS[by]}, s.trace_no, s.status, s.duration_ns, s.counted, s.tokens_in,"
         " s.tokens_out, s.tokens_cached, s.tokens_reasoning, s.cost_usd FROM"
-        f" {table} WHERE {conditions} ORDER BY s.id DESC"
+        f" {table} WHERE {conditions.text} ORDER BY s.id DESC"
     )
     groups: dict[Any, _Sum] = {}
     total = _Sum()
-    deadline = time.monotonic() + time_s_max / 2
+    late = after(time_s_max / 2)
     try:
-        for number, row in enumerate(db.execute(asked, params)):
-            group = groups.get(row[0])
-            if group is None:
-                group = groups[row[0]] = _Sum()
-            group.add(row)
-            total.add(row)
-            if number % 1024 == 0 and time.monotonic() > deadline:
+        for number, row in enumerate(db.execute(asked, conditions.params), 1):
+            if (keep is not None or number % 1024 == 0) and late():
                 complete = False
                 break
+            if keep is not None and not keep(row[0]):
+                continue
+            group = groups.get(row[1])
+            if group is None:
+                group = groups[row[1]] = _Sum()
+            group.add(row)
+            total.add(row)
     except sqlite3.OperationalError as error:
-        if not is_interrupted(error) or not groups:
+        if not is_interrupted(error):
             raise
         complete = False
+        grant_time(db)
     names = Names(db, groups) if by != "kind" else None
     busiest = sorted(groups.items(), key=lambda item: -item[1].spans)[:STATS_ROWS_MAX]
     rows = tuple(
@@ -113,7 +116,7 @@ def stats(db: sqlite3.Connection, query: Query, by: str, time_s_max: float) -> S
     return Stats(by, rows, total.row(""), complete)
 
 
-def strip(db: sqlite3.Connection, query: Query, buckets: int) -> Strip:
+def strip(db: sqlite3.Connection, query: Query, buckets: int, time_s_max: float) -> Strip:
     """Return what matching traces were like over time; at most the newest STRIP_TRACES_MAX.
 
     Raises:
@@ -125,8 +128,8 @@ def strip(db: sqlite3.Connection, query: Query, buckets: int) -> Strip:
         "t.no, t.start_ns, t.duration_ns, t.span_count, t.error_count, t.tokens_in, t.tokens_out,"
         " t.cost_usd"
     )
-    newest = Sort("start", descending=True)
-    found = searching.traces(db, query, newest, Paging(STRIP_TRACES_MAX), columns)
+    paging = Paging(STRIP_TRACES_MAX, late=after(time_s_max / 2))
+    found = searching.traces(db, query, NEWEST, paging, columns)
     starts = [row[1] for row in found.rows]
     from_ns = query.since_ns if query.since_ns is not None else min(starts, default=0)
     to_ns = query.until_ns if query.until_ns is not None else max(starts, default=0) + 1

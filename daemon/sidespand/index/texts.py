@@ -11,9 +11,15 @@ from typing import Any, NamedTuple
 
 from sidespand.content_keys import is_content_key
 from sidespand.index.schema import KEY_JOINT
-from sidespand.limits import INDEX_JSON_BYTES_MAX, INDEX_TEXT_CHARACTERS_MAX
+from sidespand.limits import (
+    INDEX_JSON_BYTES_MAX,
+    INDEX_SHAPE_CHARACTERS_MAX,
+    INDEX_SHAPES_CACHED_MAX,
+    INDEX_TEXT_CHARACTERS_MAX,
+)
 
 _DEPTH_MAX = 32
+_JSON = json.JSONDecoder()
 _NOT_ALNUM = re.compile(r"[\W_]")
 
 
@@ -45,8 +51,39 @@ def _known(key: str) -> tuple[str, bool]:
     return one_word(key), is_content_key(key)
 
 
+class _Shape(NamedTuple):
+    """What is known of items that have the same keys.
+
+    Args:
+        template: The word of each key, and a place for its value unless that is content.
+        content: Places of the keys whose values are content, the last one first.
+    """
+
+    template: str
+    content: list[int]
+
+
+_PRINTED = frozenset((str, int, float, bool))
+_SPOKEN = frozenset((str,))
+_shapes: dict[tuple[str, ...], _Shape] = {}
+
+
 def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Return what is searched of attributes: keys with values, and the content apart."""
+    if not attributes:
+        return "", []
+    # The items of one emitter have few sets of keys; each set makes its template once.
+    keys = tuple(attributes)
+    shape = _shapes.get(keys) or _shape(keys)
+    values = list(attributes.values())
+    said = [values.pop(place) for place in shape.content]
+    if not (_PRINTED.issuperset(map(type, values)) and _SPOKEN.issuperset(map(type, said))):
+        return _of_any(attributes)
+    text = shape.template % tuple(values)
+    return storable(text[:INDEX_TEXT_CHARACTERS_MAX]), [plain(one) for one in reversed(said)]
+
+
+def _of_any(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
     parts: list[str] = []
     content: list[str] = []
     for key, value in attributes.items():
@@ -65,6 +102,20 @@ def of_attributes(attributes: Mapping[str, Any]) -> tuple[str, list[str]]:
     return bounded(parts), content
 
 
+def _shape(keys: tuple[str, ...]) -> _Shape:
+    content = [is_content_key(key) for key in keys]
+    # A word has no percent sign: it would be a joint.
+    words = [
+        one_word(key) + ("" if hidden else " %s") for key, hidden in zip(keys, content, strict=True)
+    ]
+    shape = _Shape(" ".join(words), [place for place, hidden in enumerate(content) if hidden][::-1])
+    if sum(map(len, keys)) <= INDEX_SHAPE_CHARACTERS_MAX:
+        if len(_shapes) >= INDEX_SHAPES_CACHED_MAX:
+            _shapes.clear()
+        _shapes[keys] = shape
+    return shape
+
+
 def bounded(parts: Iterable[str]) -> str:
     """Return texts as one that the database takes, cut at INDEX_TEXT_CHARACTERS_MAX."""
     return storable(" ".join(parts)[:INDEX_TEXT_CHARACTERS_MAX])
@@ -79,7 +130,7 @@ def plain(text: str) -> str:
     """Return the words of a text; of one that is JSON those of its strings, without escapes."""
     if text[:1] in ("[", "{") and len(text) <= INDEX_JSON_BYTES_MAX:
         try:
-            return " ".join(of_value(json.loads(text)))
+            return " ".join(of_value(_JSON.decode(text)))
         except (ValueError, RecursionError):
             return text
     return text

@@ -7,6 +7,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 # What the database holds; a peer may claim any 64 bits, and sums may exceed them.
 INTEGER_MAX: Final = 2**63 - 1
+_from_bytes: Final = int.from_bytes
 
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def _other(value: AnyValue) -> Any:
 
 def signed(span_id: bytes) -> int:
     """Return a span id as the number that the database keeps."""
-    return int.from_bytes(span_id, "big", signed=True)
+    return _from_bytes(span_id, "big", signed=True)
 
 
 def span_id_bytes(number: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections import Counter, OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ _INSERT_TRACE: Final = f"INSERT INTO trace VALUES ({', '.join('?' * len(TRACE_CO
 _UPDATE_TRACE: Final = (
     f"UPDATE trace SET {', '.join(f'{name} = ?' for name in TRACE_COLUMNS[2:])} WHERE no = ?"
 )
+_HAS_TRACE: Final = "SELECT no FROM trace WHERE id = ?"
 _SELECT_TRACE: Final = f"SELECT {', '.join(TRACE_COLUMNS)} FROM trace WHERE id = ?"
 # Columns of a span whose numbers are posted, so that traces are found by them.
 _FIRST_TERM: Final = SPAN_COLUMNS.index("name")
@@ -166,7 +167,8 @@ class IndexWriter:
         self._texts: list[Text] = []
         self._began_ns, self._wall_ns = None, 0
         self._marks: dict[tuple[int, int], list[int]] = {}
-        self._postings: list[tuple[int, int]] = []
+        # By term, the traces that have it now.
+        self._postings: defaultdict[int, list[int]] = defaultdict(list)
         self._side: dict[str, list[tuple[Any, ...]]] = {
             "event": [], "link": [], "state": [], "tool_call": [], "edge": [],
             "log": [], "resource_attribute": [],
@@ -197,7 +199,9 @@ class IndexWriter:
         trace = self._trace(facts.trace_id)
         row[1] = trace.no
         key = (trace.no, row[2])
-        old = self._recorded(trace, key)
+        # A trace that is in memory knows its spans; nothing is asked for one that is new to it.
+        known = trace.spans
+        old = None if known is not None and row[2] not in known else self._recorded(trace, key)
         if row[4] == OPEN:
             if old is not None and old[4] in (ENDED, ABANDONED_THEN_ENDED):
                 return
@@ -300,9 +304,9 @@ class IndexWriter:
     def _trace(self, trace_id: bytes) -> Trace:
         trace = self._traces.get(trace_id)
         if trace is None:
-            row = self.db.execute(_SELECT_TRACE, (trace_id,)).fetchone()
-            if row is not None:
-                trace = traces.load(row)
+            # Most are new, and to ask for all columns of no row costs five times as much.
+            if self.db.execute(_HAS_TRACE, (trace_id,)).fetchone() is not None:
+                trace = traces.load(self.db.execute(_SELECT_TRACE, (trace_id,)).fetchone())
             else:
                 trace = Trace(self._next_trace_no, trace_id, spans=set())
                 self._next_trace_no += 1
@@ -319,16 +323,20 @@ class IndexWriter:
             found[row[1]].update(
                 row[_FIRST_TERM:_AFTER_TERMS], self._shared_terms(row[6], row[7], row[32])
             )
+        postings = self._postings
         for trace in touched:
-            self._postings.extend((term, trace.no) for term in trace.post(found[trace.no]))
-        self.terms.count(Counter([term for term, _ in self._postings]))
+            for term in trace.post(found[trace.no]):
+                postings[term].append(trace.no)
+        self.terms.count({term: len(numbers) for term, numbers in postings.items()})
         # In the order of the table: what is common is appended in one place.
         self.db.executemany(
-            "INSERT OR IGNORE INTO trace_term VALUES (?, ?)", sorted(self._postings)
+            "INSERT OR IGNORE INTO trace_term VALUES (?, ?)",
+            ((term, number) for term in sorted(postings) for number in sorted(postings[term])),
         )
 
     def _post_one(self, trace: Trace, term: int | None) -> None:
-        self._postings.extend((one, trace.no) for one in trace.post({term}))
+        for one in trace.post({term}):
+            self._postings[one].append(trace.no)
 
     def _shared_terms(self, kind: int, ai_kind: int, has: int) -> tuple[int | None, ...]:
         key = (kind, ai_kind, has)

@@ -40,7 +40,7 @@ def test_a_large_index_answers_everything_and_wholly(
     reader = IndexReader(path)
     rows = reader.sql("SELECT count(*), sum(span_count) FROM traces").rows
     assert rows == ((spans // 10, spans),)
-    found = index.ask(reader, spans, rounds=20 if spans > _SHORT else 2)
+    found = index.ask(reader, spans, rounds=40 if spans > _SHORT else 2)
     reader.close()
     path.unlink()
     p95_ms = {name: f"{p95:.1f}" for name, (_, p95) in found.items()}

@@ -7,6 +7,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from sidespand.errors import InvalidRequest, NotFound
+from sidespand.index import wanted
 from sidespand.index.reader import IndexReader
 from sidespand.index.rows import TraceRow
 from sidespand.model import Content, Kind
@@ -274,6 +275,23 @@ def test_a_search_finds_what_it_says(reader: IndexReader, line: str, numbers: li
     found = reader.traces(parse(line))
     assert found.complete
     assert _numbers(found.rows) == numbers
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["model:model-1", "conversation:conversation-3", "user:nobody", "name:step*", "kind:llm",
+     "status:error", "scope:span kind:llm status:error", "dur:>28ms", "-model:model-1",
+     "-user:nobody", "model:model-1 -status:error", "has:error", "resource.service.name:shop"],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["-start", "start", "-dur"])
+def test_walking_finds_what_weighing_finds(
+    reader: IndexReader, monkeypatch: pytest.MonkeyPatch, line: str, order: str
+) -> None:
+    """Whether candidates are few or many makes the way, not the answer."""
+    weighed = reader.traces(parse(line), sort_by(order), 100)
+    monkeypatch.setattr(wanted, "FEW", 0)
+    monkeypatch.setattr(wanted, "INDEX_CANDIDATES_MAX", 0)
+    assert reader.traces(parse(line), sort_by(order), 100) == weighed
 
 
 @pytest.mark.parametrize("line", ["", "kind:llm", "lamp", "model:model-1", "-status:error"])
