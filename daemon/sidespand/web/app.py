@@ -7,6 +7,7 @@ daemon's own user and root.
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,17 +43,23 @@ class Api:
         admin: Does what changes the store.
         checker: Checks the store.
         web: Returns where the page is; None where it is off.
+        ingest: The socket of thin clients.
     """
 
     def __init__(
-        self, stock: Stock, admin: Admin, checker: Checker, web: Callable[[], str | None]
+        self,
+        stock: Stock,
+        admin: Admin,
+        checker: Checker,
+        web: Callable[[], str | None],
+        ingest: Path,
     ) -> None:
         self._pool = Pool("api", API_THREADS, API_QUESTIONS_MAX)
         self._slow = Pool("api-order", 1, API_ORDERS_MAX)
         self._secrets = stock.secrets
         self._feed = Feed(stock, self._pool)
         self.endpoints: Sequence[Endpoint] = (
-            *state.endpoints(stock, web),
+            *state.endpoints(stock, web, ingest),
             *traces.endpoints(stock),
             *sums.endpoints(stock, self._pool),
             *spans.endpoints(stock, self._pool),

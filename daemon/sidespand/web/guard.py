@@ -89,7 +89,7 @@ class Guard:
         host = request.headers.get("host", "").lower()
         if _name(host) not in self._door.hosts:
             raise PermissionRefused("this server does not go by that name")
-        if origin is not None and welcome is None and urlsplit(origin).netloc.lower() != host:
+        if origin is not None and welcome is None and _authority(origin) != host:
             raise PermissionRefused(
                 "pages of another origin may not ask here", hint="web.allowed_origins names some"
             )
@@ -142,6 +142,14 @@ def _preflight() -> Response:
         "access-control-max-age": "600",
     }
     return Response(status_code=204, headers=allowed)
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        # Half of an IPv6 address: no browser sends it.
+        return None
 
 
 def _name(authority: str) -> str:

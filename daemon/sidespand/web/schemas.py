@@ -172,9 +172,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Check": named(running=TRUTH, at_ns=maybe(NS), ok=maybe(TRUTH), findings=several(MAP),
                    established=several(TEXT), not_established=several(TEXT)),
     "Status": named(
-        version=TEXT, store_id=TEXT, web=maybe(TEXT), source_node_ref=maybe(TEXT),
-        lineage=maybe(HEX), boot_generation=maybe(COUNT), position=maybe(POSITION),
-        hlc=maybe(TEXT), open_spans=COUNT, index=maybe(_INDEX),
+        version=TEXT, store_id=TEXT, web=maybe(TEXT), ingest=TEXT,
+        source_node_ref=maybe(TEXT), lineage=maybe(HEX), boot_generation=maybe(COUNT),
+        position=maybe(POSITION), hlc=maybe(TEXT), open_spans=COUNT, index=maybe(_INDEX),
     ),
     "Reindexed": MAP,
     "Trimmed": MAP,

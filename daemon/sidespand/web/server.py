@@ -7,24 +7,63 @@ import socket
 from collections.abc import Iterator, Sequence
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sidespand import platform
-from sidespand.limits import API_CONNECTIONS_MAX
+from sidespand.errors import Unavailable
+from sidespand.limits import API_CONNECTIONS_MAX, API_HEAD_S
+from sidespand.web.refusals import refusal
 
 # In the state of a request: the uid of a Unix socket's peer.
 PEER_UID = "peer_uid"
 
 
 class _Protocol(HttpToolsProtocol):
+    """One connection: it is closed when it is slow to say what it wants."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._expect_head()
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family == socket.AF_UNIX:
             # Each request of the connection gets a copy.
             uid = platform.peer_credentials(connection).uid
             self.app_state = {**self.app_state, PEER_UID: uid}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._expect_nothing()
+        self.app = self.config.loaded_app if self._has_room() else _crowded
+        super().on_headers_complete()
+
+    def _has_room(self) -> bool:
+        return len(self.connections) <= API_CONNECTIONS_MAX
+
+    def _expect_head(self) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(API_HEAD_S, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
+    error = Unavailable("too many connections at once", hint="close other windows on this page")
+    answer = refusal(error)
+    answer.headers["connection"] = "close"
+    await answer(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +104,6 @@ class ApiServer:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            limit_concurrency=API_CONNECTIONS_MAX,
             timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)

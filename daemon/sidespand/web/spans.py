@@ -72,8 +72,7 @@ def ranged(body: bytes, kind: str, wanted: str | None) -> Response:
     headers = {"accept-ranges": "bytes", "content-disposition": "inline"}
     match = _RANGE.fullmatch(wanted.strip()) if wanted is not None else None
     if match is None or match[0] == "bytes=-":
-        if len(body) > CONTENT_PART_BYTES_MAX:
-            raise InvalidRequest(f"range: ask for {CONTENT_PART_BYTES_MAX} bytes at most")
+        _require_part(len(body))
         return Response(body, media_type=f"{kind}; charset=utf-8", headers=headers)
     if match[1]:
         first = int(match[1])
@@ -83,6 +82,12 @@ def ranged(body: bytes, kind: str, wanted: str | None) -> Response:
     if first > last:
         headers["content-range"] = f"bytes */{len(body)}"
         return Response(status_code=416, headers=headers)
+    _require_part(last - first + 1)
     headers["content-range"] = f"bytes {first}-{last}/{len(body)}"
     part = body[first : last + 1]
     return Response(part, 206, headers, media_type=f"{kind}; charset=utf-8")
+
+
+def _require_part(size: int) -> None:
+    if size > CONTENT_PART_BYTES_MAX:
+        raise InvalidRequest(f"range: ask for {CONTENT_PART_BYTES_MAX} bytes at most")

@@ -1,6 +1,7 @@
 """Endpoints about the daemon itself."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -11,12 +12,13 @@ from sidespand.query.documents import Document
 from sidespand.web.table import Asked, Endpoint
 
 
-def endpoints(stock: Stock, web: Callable[[], str | None]) -> list[Endpoint]:
+def endpoints(stock: Stock, web: Callable[[], str | None], ingest: Path) -> list[Endpoint]:
     """Return the endpoints.
 
     Args:
         stock: What answers are made of.
         web: Returns where the page is; None where it is off.
+        ingest: The socket of thin clients.
     """
 
     async def healthz(_asked: Asked) -> Response:
@@ -28,6 +30,7 @@ def endpoints(stock: Stock, web: Callable[[], str | None]) -> list[Endpoint]:
             "version": __version__,
             "store_id": stock.journal.store_id,
             "web": web(),
+            "ingest": str(ingest),
             "source_node_ref": None,
             "lineage": None,
             "boot_generation": None,

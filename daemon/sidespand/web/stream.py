@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from sidespand.answers import lists
 from sidespand.answers.rows import index_document
@@ -25,6 +26,7 @@ from sidespand.limits import (
     API_STREAMS_MAX,
     STREAM_COALESCE_S,
     STREAM_HEARTBEAT_S,
+    STREAM_LOOK_S,
     STREAM_ROWS_MAX,
 )
 from sidespand.model import Position
@@ -32,6 +34,7 @@ from sidespand.query.documents import gap_document
 from sidespand.query.names import parse_position
 from sidespand.search import Query
 from sidespand.web.pool import Pool
+from sidespand.web.refusals import refusal
 from sidespand.web.table import Asked, Endpoint, Parameter
 from sidespand.web.traces import QUERY
 
@@ -58,17 +61,14 @@ class Feed:
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def require_room(self) -> None:
-        """Make sure that there may be one stream more.
+    def join(self) -> None:
+        """Count one stream more.
 
         Raises:
             Unavailable: There are API_STREAMS_MAX. Retryable.
         """
         if self._streams >= API_STREAMS_MAX or self._ended:
             raise Unavailable("too many streams at once", hint="close other windows on this page")
-
-    def join(self) -> None:
-        """Count one stream more."""
         self._streams += 1
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._watch())
@@ -100,9 +100,18 @@ class Feed:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
         seen: object = None
+        mark: object = None
+        looked_s = 0.0
         while self._streams and not self._ended:
             try:
+                # Spans open and end with records, which move the index; hardly one without.
+                before, mark = mark, self._stock.index.mark()
+                if mark is not None and mark == before and loop.time() - looked_s < STREAM_LOOK_S:
+                    await asyncio.sleep(STREAM_COALESCE_S)
+                    continue
+                looked_s = loop.time()
                 position = await self._pool.run(self._stock.index.position)
                 running = await self._pool.run(lambda: len(self._stock.journal.open_spans()))
             except SidespanError:
@@ -134,9 +143,10 @@ def endpoints(stock: Stock, pool: Pool, feed: Feed) -> list[Endpoint]:
         )
         given = asked.request.headers.get("last-event-id") or asked.maybe("after")
         after = await pool.run(lambda: _place(stock, given))
-        feed.require_room()
-        events = _Stream(stock, pool, feed, query, trace_id).events(after)
-        return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+        if asked.request.method == "HEAD":
+            # Who wants the headers alone waits for their end.
+            return Response(media_type="text/event-stream", headers=_HEADERS)
+        return _Events(feed, _Stream(stock, pool, feed, query, trace_id).events(after))
 
     return [
         Endpoint("/v1/stream", "What changes, as it is indexed: server-sent events.",
@@ -145,6 +155,25 @@ def endpoints(stock: Stock, pool: Pool, feed: Feed) -> list[Endpoint]:
                      Parameter("trace_id", "of one trace alone"),
                      Parameter("after", "the `id` of the last event that was seen; default: now"))),
     ]  # fmt: skip
+
+
+class _Events(StreamingResponse):
+    """Is counted as a stream from before its first byte to its end, whatever ends it."""
+
+    def __init__(self, feed: Feed, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._feed.join()
+        except Unavailable as error:
+            await refusal(error)(scope, receive, send)
+            return
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.leave()
 
 
 class _Stream:
@@ -160,8 +189,6 @@ class _Stream:
 
     async def events(self, after: Position | None) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        # Not before: who is gone by now is never counted.
-        self._feed.join()
         try:
             yield await self._heartbeat(after)
             told_s = loop.time()
@@ -184,8 +211,6 @@ class _Stream:
                     return
         except SidespanError as error:
             yield framed([("error", {"message": str(error), "hint": error.hint})], None)
-        finally:
-            self._feed.leave()
 
     def _changes(self, after: Position | None) -> Changes:
         return self._stock.index.changes(after, STREAM_ROWS_MAX, self._query)

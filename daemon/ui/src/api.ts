@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type {
-  Completions, Diff, Json, SkeletonDocument, SpanDetail, Strip, TracePage,
+  Completions, Diff, Json, SkeletonDocument, SpanDetail, Status, Strip, TracePage,
 } from "./shapes";
 
 export * from "./shapes";
@@ -131,6 +131,8 @@ export const strip = (q: string, buckets: number, signal?: AbortSignal) =>
 
 export const complete = (field: string | null, prefix: string, signal?: AbortSignal) =>
   get<Completions>("/v1/complete", { field, prefix, limit: 12 }, signal);
+
+export const status = (signal?: AbortSignal) => get<Status>("/v1/status", {}, signal);
 
 export const skeletonOf = (traceId: string, signal?: AbortSignal) =>
   get<SkeletonDocument>(`/v1/traces/${id(traceId)}/skeleton`, {}, signal);

@@ -233,3 +233,9 @@ export interface Diff {
 export interface Gap {
   [field: string]: Json;
 }
+
+export interface Status {
+  readonly version: string;
+  /** Socket where programs of this node connect. */
+  readonly ingest: string | null;
+}

@@ -84,6 +84,34 @@ def test_lanes_and_edges_are_chosen_and_kept_in_the_address(
     expect(page).to_have_url(re.compile("hide=tool_call"))
 
 
+@pytest.mark.parametrize(
+    ("lanes", "names"),
+    [
+        ("agent", ["packer"]),
+        ("service", ["packer"]),
+        ("node", ["node://test@host"]),
+        ("kind", ["agent", "internal", "llm", "tool"]),
+    ],
+)
+def test_lanes_are_what_one_asks_for(
+    page: Page, cinema: Cinema, packed: Packed, lanes: str, names: list[str]
+) -> None:
+    """Who ran a span, where, or what it was."""
+    page.goto(cinema.url(packed.path("flow", lanes=lanes)))
+
+    expect(page.locator(".flow-lane-what")).to_have_text(names)
+
+
+def test_a_lane_of_a_process_names_its_service(page: Page, cinema: Cinema, packed: Packed) -> None:
+    """A process is a number, or an id that nobody reads; the whole is its title."""
+    page.goto(cinema.url(packed.path("flow", lanes="process")))
+
+    lane = page.locator(".flow-lane-name")
+    expect(lane).to_have_count(1)
+    expect(lane.locator(".flow-lane-what > span").first).to_have_text("packer")
+    expect(lane).to_have_attribute("title", re.compile("^packer · .+"))
+
+
 def test_the_keyboard_does_what_the_mouse_does(page: Page, cinema: Cinema, packed: Packed) -> None:
     """Arrows move from span to span, Enter takes one as A and another as B."""
     page.goto(cinema.url(packed.path("flow")))

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.ui.conftest import Cinema, Watch
 from tests.e2e.ui.feeding import ERROR, MS, Span, trace
+from tests.e2e.ui.packing import Packed
 
 pytestmark = pytest.mark.slow
 
@@ -210,3 +211,16 @@ def test_more_rows_come_when_one_scrolls(page: Page, cinema: Cinema) -> None:
         page.wait_for_timeout(50)
     expect(page.locator(".table .trace-name")).to_have_count(120)
     assert len(set(names(page))) == 120
+
+
+def test_a_trace_leads_to_the_others_of_its_conversation(
+    page: Page, cinema: Cinema, packed: Packed
+) -> None:
+    """Its id in the head of a trace is a search; Back returns."""
+    page.goto(cinema.url(packed.path()))
+    page.get_by_role("link", name="conv-1").click()
+
+    expect(page).to_have_url(re.compile(r"/\?q=conversation:conv-1$"))
+    expect(page.locator(f'[data-trace="{packed.trace_id}"]')).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("treegrid", name="Spans")).to_be_visible()

@@ -130,6 +130,20 @@ def test_the_head_tells_what_the_trace_is(page: Page, cinema: Cinema, told: Trac
     expect(page.get_by_test_id("command")).to_have_text(f"sidespan show {told.hex}")
 
 
+@pytest.mark.parametrize("view", ["waterfall", "context"])
+def test_the_number_of_errors_leads_to_them(
+    page: Page, cinema: Cinema, told: Trace, view: str
+) -> None:
+    """One after the other, whatever view is open."""
+    page.goto(cinema.url(f"/t/{told.hex}?view={view}"))
+    errors = page.get_by_role("button", name="2 errors")
+
+    errors.click()
+    expect(page).to_have_url(re.compile(f"span={told.id(3)}"))
+    errors.click()
+    expect(page).to_have_url(re.compile(f"span={told.id(4)}"))
+
+
 def test_the_keys_walk_the_tree(page: Page, cinema: Cinema, told: Trace) -> None:
     """Down and up, folding and unfolding, to errors, and the address follows."""
     show(page, cinema, told)
@@ -281,6 +295,9 @@ def test_an_abandoned_span_is_marked(page: Page, cinema: Cinema) -> None:
 
     expect(row(page, one, 0).get_by_role("img", name="abandoned")).to_be_visible()
     expect(row(page, one, 0).locator(".bar-label")).to_have_text("abandoned")
+    expect(page.locator(".trace-facts")).to_contain_text("end unknown")
+    page.goto(cinema.url(f"/?q=trace:{one.hex}"))
+    expect(page.locator(".table .cell.duration").last).to_have_text("unknown")
 
 
 def test_the_sheet_shows_every_key_that_holds(page: Page, cinema: Cinema, told: Trace) -> None:

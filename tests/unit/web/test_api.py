@@ -162,6 +162,20 @@ def test_the_command_line_asks_the_same_way(tmp_path: Path) -> None:
     served(tmp_path, use)
 
 
+def test_what_is_typed_need_not_be_utf_8(tmp_path: Path) -> None:
+    """Bytes that the shell handed over as they were are refused by the daemon, in words."""
+
+    async def use(doors: Doors) -> None:
+        for typed in ("\udcff", "\ud800x"):
+            with pytest.raises(InvalidRequest, match="by"):
+                await asyncio.to_thread(api.get, doors.path, "/v1/stats", {"by": typed})
+            route = f"/v1/receipts/{api.part(typed)}"
+            with pytest.raises(InvalidRequest, match="id"):
+                await asyncio.to_thread(api.get, doors.path, route)
+
+    served(tmp_path, use)
+
+
 def test_without_a_daemon_the_command_line_says_so(tmp_path: Path) -> None:
     """The error names the socket and the next step."""
     with pytest.raises(SidespanError, match=r"api\.sock") as caught:

@@ -34,6 +34,7 @@ REDACTION = json.dumps(
         ({**BEARER, "Host": "localhost:4320", "Origin": "http://localhost:9999"}, 403),
         ({**BEARER, "Origin": "https://evil.example"}, 403),
         ({**BEARER, "Origin": "null"}, 403),
+        ({**BEARER, "Origin": "http://["}, 403),
         ({**BEARER, "Sec-Fetch-Site": "cross-site"}, 403),
         ({**BEARER, "Sec-Fetch-Site": "same-site"}, 403),
         ({**BEARER, "Sec-Fetch-Site": "same-origin"}, 200),
@@ -79,6 +80,8 @@ def test_every_answer_forbids_what_a_page_does_not_need(tmp_path: Path, route: s
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    # What was recorded stays in no cache; the page itself may, and is asked for again.
+    assert headers["cache-control"] == ("no-cache" if route == "/" else "no-store")
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
 
@@ -89,8 +92,16 @@ def test_a_named_origin_is_told_that_it_may_read(tmp_path: Path) -> None:
     told = answered(tmp_path, "OPTIONS", "/v1/traces", headers=asked, tcp=True, origins=[FRIEND])
     assert told.status == 204
     assert told.headers["access-control-allow-origin"] == FRIEND
-    assert "authorization" in told.headers["access-control-allow-headers"]
+    allowed = told.headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", "last-event-id", "range"} <= set(allowed)
     assert told.headers["vary"] == "Origin"
+    asking = tmp_path / "asking"
+    asking.mkdir()
+    given = {**BEARER, "Origin": FRIEND}
+    told = answered(asking, "GET", "/v1/status", headers=given, tcp=True, origins=[FRIEND])
+    shown = told.headers["access-control-expose-headers"].split(", ")
+    assert set(shown) == {"content-range", "retry-after"}
+    assert told.headers["access-control-allow-origin"] == FRIEND
     other = tmp_path / "other"
     other.mkdir()
     told = answered(other, "OPTIONS", "/v1/traces", headers=asked, tcp=True)

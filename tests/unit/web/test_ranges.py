@@ -2,6 +2,8 @@
 
 import pytest
 
+from sidespand.errors import InvalidRequest
+from sidespand.web import spans
 from sidespand.web.spans import ranged
 
 BODY = b"0123456789"
@@ -31,3 +33,12 @@ def test_one_range(wanted: str | None, status: int, body: bytes, content_range: 
     assert (answer.status_code, answer.body) == (status, body)
     assert answer.headers.get("content-range") == content_range
     assert answer.headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.parametrize("wanted", [None, "bytes=0-", "bytes=0-8", "bytes=-9", "bytes=0-1,3-4"])
+def test_a_part_has_a_bound(monkeypatch: pytest.MonkeyPatch, wanted: str | None) -> None:
+    """Whether it is asked for as a range or as the whole; what is within it is given."""
+    monkeypatch.setattr(spans, "CONTENT_PART_BYTES_MAX", 8)
+    with pytest.raises(InvalidRequest, match="range"):
+        ranged(BODY, "text/plain", wanted)
+    assert ranged(BODY, "text/plain", "bytes=2-9").body == BODY[2:]

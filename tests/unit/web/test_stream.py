@@ -28,12 +28,11 @@ def test_there_are_only_so_many(tmp_path: Path) -> None:
         reader, pool = JournalReader(tmp_path), Pool("test", 1, 8)
         feed = Feed(Stock(reader, normaliser()), pool)
         for _ in range(API_STREAMS_MAX):
-            feed.require_room()
             feed.join()
         with pytest.raises(Unavailable):
-            feed.require_room()
+            feed.join()
         feed.leave()
-        feed.require_room()
+        feed.join()
 
         async def follow() -> None:
             while await feed.wait(feed.moves, 3600.0):
@@ -45,7 +44,7 @@ def test_there_are_only_so_many(tmp_path: Path) -> None:
         async with asyncio.timeout(WAIT_S):
             await following
         with pytest.raises(Unavailable):
-            feed.require_room()
+            feed.join()
         pool.close()
         reader.close()
 

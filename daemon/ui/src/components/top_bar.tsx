@@ -25,7 +25,7 @@ export function Mark() {
         <rect x="3.5" y="6.8" width="7" height="2.4" rx="1.2" class="mark-2" />
         <rect x="7" y="11.1" width="8" height="2.4" rx="1.2" class="mark-3" />
       </svg>
-      <span>Sidespan</span>
+      <span class="mark-name">Sidespan</span>
     </a>
   );
 }

@@ -27,8 +27,21 @@ export function next(): void {
   localStorage.setItem(KEY, theme.value);
 }
 
+const resolved = new Map<string, string>();
+
 /** Returns a colour variable as the browser resolves it now, for a canvas. */
 export function colour(name: string): string {
+  // Asking has the browser lay out the page, so it is asked once for each way to look.
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const key = `${name} ${theme.peek()} ${dark}`;
+  const known = resolved.get(key);
+  if (known !== undefined) return known;
+  const value = ask(name);
+  resolved.set(key, value);
+  return value;
+}
+
+function ask(name: string): string {
   const probe = document.createElement("i");
   probe.style.color = `var(${name})`;
   document.body.append(probe);

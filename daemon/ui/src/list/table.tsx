@@ -8,6 +8,7 @@ import { Failure, Loading, Notice } from "../components/notice";
 import { useKeys } from "../keys";
 import { compact, cost, count, day, duration, msOf, timeOfDay } from "../lib/format";
 import { kindColour } from "../lib/kinds";
+import { NothingYet } from "./nothing_yet";
 import { nowMs } from "../state/clock";
 import { format, go, set } from "../state/route";
 import {
@@ -88,8 +89,6 @@ export function Table() {
       <Fresh box={() => body.current} />
       <div
         class="table"
-        role="table"
-        aria-label="Traces"
         ref={body}
         onScroll={(event) => {
           const box = event.currentTarget;
@@ -98,11 +97,13 @@ export function Table() {
           if (box.scrollTop + box.clientHeight > box.scrollHeight - FETCH_AHEAD_PX) void fetchMore();
         }}
       >
-        <Head />
-        <div role="rowgroup">
-          {listing.value.rows.map((row) => (
-            <Row key={row.trace_id} row={row} />
-          ))}
+        <div role="table" aria-label="Traces">
+          <Head />
+          <div role="rowgroup">
+            {listing.value.rows.map((row) => (
+              <Row key={row.trace_id} row={row} />
+            ))}
+          </div>
         </div>
         <Foot />
       </div>
@@ -160,6 +161,8 @@ function Head() {
 function Row({ row }: { row: TraceRow }) {
   const href = format({ traceId: row.trace_id, params: new Map(q.value ? [["q", q.value]] : []) });
   const start = msOf(row.start_ns);
+  const services = row.services.length > 1 ? row.services.join(", ") : row.service;
+  const who = [...row.agents, ...row.models].join(", ");
   return (
     <div
       id={`trace-${row.trace_id}`}
@@ -171,7 +174,7 @@ function Row({ row }: { row: TraceRow }) {
       <div role="cell" class="cell start" title={`${day(start)} ${timeOfDay(start)}`}>
         {day(start) === today.value ? timeOfDay(start) : `${day(start).slice(5)} ${timeOfDay(start).slice(0, 8)}`}
       </div>
-      <div role="cell" class="cell name">
+      <div role="cell" class="cell name" title={`${row.name || "unnamed"} · ${services}`}>
         <a
           class="trace-name"
           href={href}
@@ -183,10 +186,10 @@ function Row({ row }: { row: TraceRow }) {
         >
           {row.name || "unnamed"}
         </a>
-        <span class="quiet">{row.services.length > 1 ? row.services.join(", ") : row.service}</span>
-        {row.match && <span class="match">{row.match}</span>}
+        <span class="quiet">{services}</span>
+        {row.match && <span class="match" title={row.match}>{row.match}</span>}
       </div>
-      <div role="cell" class="cell agent">
+      <div role="cell" class="cell agent" title={who || undefined}>
         {row.agents.length > 0 && <span>{row.agents.join(", ")}</span>}
         <span class="quiet">{row.models.join(", ")}</span>
       </div>
@@ -217,6 +220,9 @@ function Duration({ row }: { row: TraceRow }) {
   if (row.status === "open") {
     const us = Math.max(0, nowMs.value - msOf(row.start_ns)) * 1e3;
     return <span class="open">{duration(us)}</span>;
+  }
+  if (row.status === "abandoned") {
+    return <span class="quiet" title="It was abandoned: nobody knows when it ended">unknown</span>;
   }
   if (row.duration_ns === null) return <span class="quiet">{row.status}</span>;
   const us = Number(row.duration_ns) / 1e3;
@@ -250,17 +256,6 @@ function NothingFound() {
         The search was <code>{q.value}</code>.
       </p>
       <button type="button" onClick={() => set({ q: null }, "push")}>Show all</button>
-    </Notice>
-  );
-}
-
-function NothingYet() {
-  return (
-    <Notice title="Nothing is recorded yet">
-      <p>Traces appear here as they begin. To see one now, run on the node:</p>
-      <pre>sidespan demo</pre>
-      <p>Any OpenTelemetry SDK can send here, too:</p>
-      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</pre>
     </Notice>
   );
 }

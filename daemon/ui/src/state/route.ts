@@ -44,12 +44,42 @@ export const step = computed(() => {
 
 type How = "push" | "replace";
 
+// Browsers refuse a page that changes its address more than some 100 times in 30 seconds, which
+// a playhead that runs would do: after so many changes in a row one waits for its turn.
+const CHANGES_AT_ONCE = 20;
+const CHANGE_MS = 400;
+let changesLeft = CHANGES_AT_ONCE;
+let changedAt = 0;
+let waiting: ReturnType<typeof setTimeout> | undefined;
+
+/** Writes the route into the address bar, now or when it is its turn. */
+function write(): void {
+  const now = performance.now();
+  changesLeft = Math.min(CHANGES_AT_ONCE, changesLeft + (now - changedAt) / CHANGE_MS);
+  changedAt = now;
+  if (changesLeft < 1) {
+    waiting ??= setTimeout(writeNow, (1 - changesLeft) * CHANGE_MS);
+    return;
+  }
+  writeNow();
+}
+
+function writeNow(): void {
+  clearTimeout(waiting);
+  waiting = undefined;
+  changesLeft -= 1;
+  history.replaceState(null, "", format(route.peek()));
+}
+
 function show(to: Route, how: How): void {
   const target = format(to);
-  if (target === location.pathname + location.search) return;
-  if (how === "push") history.pushState(null, "", target);
-  else history.replaceState(null, "", target);
+  if (target === format(route.peek())) return;
+  if (how === "push") {
+    if (waiting !== undefined) writeNow();
+    history.pushState(null, "", target);
+  }
   route.value = to;
+  if (how === "replace") write();
 }
 
 /** Goes to the list, or to a trace, with these parameters alone. */
@@ -79,6 +109,8 @@ export function replaceTrace(trace: string): void {
 /** Reads the address bar, now and whenever the browser goes back or forward. */
 export function start(): void {
   const read = () => {
+    clearTimeout(waiting);
+    waiting = undefined;
     route.value = parse(location.pathname, location.search);
   };
   addEventListener("popstate", read);

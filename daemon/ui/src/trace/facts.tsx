@@ -6,8 +6,10 @@ import { traces, type TraceRow } from "../api";
 import { StatusSign } from "../components/status";
 import { compact, cost, dateTime, duration, plural } from "../lib/format";
 import { nowMs } from "../state/clock";
-import { traceId } from "../state/route";
+import { format, go, traceId } from "../state/route";
+import { STATUS_ERROR } from "../state/skeleton";
 import { told } from "../views/playhead/stage";
+import { moveTo } from "../views/waterfall/state";
 import { fetchInto, skeleton, valueOf, type Load } from "../state/trace";
 
 const rowLoad = signal<Load<TraceRow | null>>({ state: "idle" });
@@ -71,10 +73,22 @@ export function Facts() {
   const us = ended ? trace.endUs : Math.max(trace.endUs, (nowMs.value - trace.startMs) * 1e3);
   return (
     <dl class="trace-facts">
-      <Fact name="started">{dateTime(trace.startMs)}</Fact>
-      <Fact name={ended ? "took" : "open for"}>{duration(us)}</Fact>
+      <Fact name="started" class="started">{dateTime(trace.startMs)}</Fact>
+      {trace.abandonedCount > 0 && ended ? (
+        <Fact name="a span was abandoned: nobody knows when it ended">
+          {us < 1 ? "end unknown" : `≥ ${duration(us)}`}
+        </Fact>
+      ) : (
+        <Fact name={ended ? "took" : "open for"}>{duration(us)}</Fact>
+      )}
       <Fact name="recorded">{plural(trace.count, "span")}</Fact>
-      {trace.errorCount > 0 && <Fact name="failed" class="error">{plural(trace.errorCount, "error")}</Fact>}
+      {trace.errorCount > 0 && (
+        <Fact name="failed" class="error">
+          <button type="button" title="To the next one (e in the waterfall)" onClick={toNextError}>
+            {plural(trace.errorCount, "error")}
+          </button>
+        </Fact>
+      )}
       {trace.abandonedCount > 0 && (
         <Fact name="abandoned" class="warn">{trace.abandonedCount} abandoned</Fact>
       )}
@@ -86,8 +100,31 @@ export function Facts() {
         </Fact>
       )}
       {facts && facts.cost_usd !== null && <Fact name="cost">{cost(facts.cost_usd)}</Fact>}
-      {facts?.conversation_id && <Fact name="conversation">{facts.conversation_id}</Fact>}
+      {facts?.conversation_id && <Conversation id={facts.conversation_id} />}
     </dl>
+  );
+}
+
+function toNextError(): void {
+  moveTo(1, (row) => skeleton.value?.status[row] === STATUS_ERROR);
+}
+
+/** Leads to all traces of the conversation. */
+function Conversation({ id }: { id: string }) {
+  const q = `conversation:${/^[\w.@/-]+$/.test(id) ? id : JSON.stringify(id)}`;
+  return (
+    <Fact name={`conversation ${id}`} class="conversation">
+      <a
+        href={format({ traceId: null, params: new Map([["q", q]]) })}
+        onClick={(event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          go(null, { q });
+        }}
+      >
+        {id}
+      </a>
+    </Fact>
   );
 }
 

@@ -97,12 +97,18 @@ function Step({ row, top, current, onSelect }: StepProps) {
       aria-current={current}
       onClick={() => onSelect(row)}
     >
+      <span
+        class="dot"
+        style={{ background: kindColour(phase === "ahead" ? "" : kind) }}
+        aria-hidden="true"
+      />
       {phase === "ahead" ? (
         <span class="rail-name">not begun</span>
       ) : (
         <>
-          <span class="dot" style={{ background: kindColour(kind) }} aria-hidden="true" />
-          <span class="rail-name">{trace.text(trace.name, row)}</span>
+          <span class="rail-name" title={trace.text(trace.name, row)}>
+            {trace.text(trace.name, row)}
+          </span>
           <span class="rail-about">
             <span>{[kind, about].filter(Boolean).join(" · ")}</span>
             <span class={failed ? "rail-failed" : ""}>

@@ -61,7 +61,10 @@ export const views: readonly View[] = [
     panel: false,
     lazy: true,
     component: () => import("./state"),
-    cli: ({ trace, span }) => `sidespan diff ${span || trace}${flag("of")}${flag("against")}`,
+    cli: ({ trace, span, b }) => {
+      const against = param("against") === "b" ? ` --against ${b}` : flag("against");
+      return `sidespan diff ${span || trace}${flag("of")}${against}`;
+    },
   },
   {
     name: "flow",

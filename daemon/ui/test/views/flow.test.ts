@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { curve, fitted, geometryOf, placeOf, widthFor } from "../../src/views/flow/geometry";
+import { curve, fitted, geometryOf, placeOf, shortId, widthFor } from "../../src/views/flow/geometry";
 import { layOut, neighbours, windowOf } from "../../src/views/flow/layout";
 
 const names = ["planner", "worker", "planner", "tool"];
@@ -116,5 +116,11 @@ describe("the geometry of the flow", () => {
   test("a name is cut to its box", () => {
     expect(fitted("chat", 100)).toBe("chat");
     expect(fitted("a very long name", 60)).toBe("a very lo…");
+  });
+
+  test("of an id that nobody reads whole the beginning is enough", () => {
+    expect(shortId("428846ed-a790-4065-91b5-c2373a9b127c")).toBe("428846ed…");
+    expect(shortId("host/26a6214480e69a689c4864c12ae8e585")).toBe("host/26a62144…");
+    expect(shortId("vm/18217")).toBe("vm/18217");
   });
 });

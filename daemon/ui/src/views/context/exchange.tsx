@@ -63,7 +63,11 @@ export function SideBySide(props: SidesProps) {
       <div class="exchange-sides">
         <div>
           <h4>call</h4>
-          <Value value={args} label={`Arguments of ${name}`} span={props.argsSpan} />
+          {args === null ? (
+            <span class="quiet">no arguments recorded</span>
+          ) : (
+            <Value value={args} label={`Arguments of ${name}`} span={props.argsSpan} />
+          )}
         </div>
         <div>
           <h4>result</h4>

@@ -6,9 +6,11 @@ import { kindColour } from "../../lib/kinds";
 import { STATE_ABANDONED, STATE_OPEN, STATUS_ERROR, type Skeleton } from "../../state/skeleton";
 import { skeleton } from "../../state/trace";
 import { phaseOf, stepRow } from "../playhead/stage";
-import { curve, fitted, geometryOf, NAMED_FROM, placeOf, type Geometry } from "./geometry";
+import {
+  curve, fitted, geometryOf, NAMED_FROM, placeOf, shortId, type Geometry,
+} from "./geometry";
 import { windowOf, type Flow, type FlowEdge } from "./layout";
-import { cursor, EDGES, hiddenKinds, pick, room, rowA, rowB } from "./model";
+import { cursor, EDGES, hiddenKinds, laneServices, pick, room, rowA, rowB } from "./model";
 
 const AROUND = 4;
 
@@ -88,10 +90,17 @@ function isShown({ kind, from, to }: FlowEdge): boolean {
 function Lanes({ flow, geometry }: { flow: Flow; geometry: Geometry }) {
   return (
     <div class="flow-lanes" style={{ paddingTop: `${geometry.top}px` }}>
-      {flow.lanes.map(({ name, count }) => (
+      {flow.lanes.map(({ name, count }, lane) => (
         <div key={name} class="flow-lane" style={{ height: `${geometry.lane}px` }}>
-          <span class="flow-lane-name" style={{ width: `${LABEL_PX}px` }} title={name}>
-            {name}
+          <span
+            class="flow-lane-name"
+            style={{ width: `${LABEL_PX}px` }}
+            title={[laneServices.value[lane], name].filter(Boolean).join(" · ")}
+          >
+            <span class="flow-lane-what">
+              {laneServices.value[lane] && <span>{laneServices.value[lane]}</span>}
+              <span>{shortId(name)}</span>
+            </span>
             <small>{count}</small>
           </span>
         </div>
@@ -137,6 +146,9 @@ function EdgeOf({ edge, flow, geometry }: { edge: FlowEdge; flow: Flow; geometry
   );
 }
 
+/** How a span stands, beside its colour. */
+const SIGNS: Readonly<Record<string, string>> = { error: "! ", abandoned: "× ", open: "… " };
+
 function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geometry }) {
   const trace = skeleton.value!;
   const { x, y } = placeOf(geometry, flow.column[row]!, flow.lane[row]!);
@@ -144,8 +156,9 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
   const phase = phaseOf(row);
   const ahead = phase === "ahead";
   const name = ahead ? "not begun" : trace.text(trace.name, row);
-  const service = ahead ? "" : `, ${trace.text(trace.service, row)}`;
+  const about = ahead ? "" : `, ${aboutOf(trace, row, Infinity)}`;
   const stands = phase === "over" ? stateOf(trace, row) : ahead ? "" : "open";
+  const stood = stands === "" ? "" : `, ${stands}`;
   const classes = ["node", phase, stands, letter && "picked"];
   if (cursor.value === row) classes.push("cursor");
   if (stepRow.value === row) classes.push("playing");
@@ -155,7 +168,7 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
       role="button"
       tabIndex={cursor.value === row || letter === "A" ? 0 : -1}
       aria-pressed={letter !== ""}
-      aria-label={`${name}${service}${letter && `, ${letter}`}`}
+      aria-label={`${name}${about}${stood}${letter && `, ${letter}`}`}
       transform={`translate(${x} ${y - geometry.height / 2})`}
       onClick={() => pick(row)}
       data-row={row}
@@ -172,7 +185,7 @@ function BoxOf({ row, flow, geometry }: { row: number; flow: Flow; geometry: Geo
       {geometry.column >= NAMED_FROM && !ahead && (
         <>
           <text x="10" y="13">
-            {fitted(name, geometry.box - 14)}
+            {fitted(`${SIGNS[stands] ?? ""}${name}`, geometry.box - 14)}
           </text>
           <text class="node-about" x="10" y="26">
             {aboutOf(trace, row, geometry.box - 14)}

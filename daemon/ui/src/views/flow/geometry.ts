@@ -82,3 +82,10 @@ export function fitted(text: string, width: number): string {
   const characters = Math.max(1, Math.floor(width / 6));
   return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
 }
+
+/** Returns a name in which ids that nobody reads whole, as UUIDs are, have their beginning alone. */
+export function shortId(name: string): string {
+  return name
+    .replace(/\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, "$1…")
+    .replace(/\b([0-9a-f]{8})[0-9a-f]{12,}\b/gi, "$1…");
+}

@@ -74,6 +74,21 @@ export const flow = computed<Flow | null>(() => {
   return layOut(begun, trace.parent, laneNamer(trace, laneBy.value), trace.edges as FlowEdge[]);
 });
 
+/** The services in each lane, where lanes are processes: a process itself is but a number. */
+export const laneServices = computed<readonly string[]>(() => {
+  const trace = skeleton.value;
+  const laid = flow.value;
+  if (trace === null || laid === null || laneBy.value !== "process") return [];
+  const found = laid.lanes.map(() => new Set<string>());
+  for (let row = 0; row < trace.count; row += 1) {
+    const service = trace.text(trace.service, row);
+    if (service !== "" && service !== laid.lanes[laid.lane[row]!]!.name) {
+      found[laid.lane[row]!]!.add(service);
+    }
+  }
+  return found.map((services) => [...services].join(", "));
+});
+
 /** How many edges there are of each kind. */
 export const edgeCounts = computed<ReadonlyMap<string, number>>(() => {
   const counts = new Map<string, number>();

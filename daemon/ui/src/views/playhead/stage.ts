@@ -7,6 +7,7 @@ import type { SpanDetail } from "../../shapes";
 import { asOf, isBy } from "./as_of";
 import { momentsOf, phase, type Clockwork, type Moments, type Phase } from "./moments";
 import { sceneAt, type Roles, type Scene } from "./scene";
+import { sumsOf, type Sums } from "./sums";
 import { HAS_STATE, IS_AGGREGATE, STATUS_ERROR } from "../../state/skeleton";
 
 export const clockwork = computed<Clockwork>(() => (param("by") === "log" ? "log" : "clock"));
@@ -49,6 +50,13 @@ export function phaseOf(row: number): Phase {
   return at === null || row < 0 ? "over" : phase(moments.value!, row, at);
 }
 
+/** Returns `phaseOf` as it is now, for walks over all rows: it reads no signal. */
+export function phasesNow(): (row: number) => Phase {
+  const at = passed.value;
+  const all = moments.value;
+  return at === null || all === null ? () => "over" : (row) => phase(all, row, at);
+}
+
 /** Returns what is known of the span of a row, as it stood at the playhead's moment. */
 export function stoodThen(detail: SpanDetail, row: number): SpanDetail {
   if (passed.value === null || row < 0) return detail;
@@ -61,28 +69,28 @@ export function stoodThen(detail: SpanDetail, row: number): SpanDetail {
   return { ...detail, logs: detail.logs.filter((log) => isBy(log["time_ns"], nowNs)) };
 }
 
-/** What of the open trace had been told by the playhead's moment; null while it is off. */
-export const told = computed(() => {
+const isOn = computed(() => step.value !== null);
+
+const sums = computed<((step: number) => Sums) | null>(() => {
   const trace = skeleton.value;
-  if (trace === null || passed.value === null) return null;
-  const sums = { begun: 0, running: 0, errors: 0, tokensIn: 0, tokensOut: 0, cost: NaN };
-  for (let row = 0; row < trace.count; row += 1) {
-    const at = phaseOf(row);
-    if (at === "ahead") continue;
-    sums.begun += 1;
-    if (at === "running") {
-      sums.running += 1;
-      continue;
-    }
-    if (trace.status[row] === STATUS_ERROR) sums.errors += 1;
-    if ((trace.flags[row]! & IS_AGGREGATE) !== 0) continue;
-    sums.tokensIn += Math.max(0, trace.tokensIn[row]!);
-    sums.tokensOut += Math.max(0, trace.tokensOut[row]!);
-    const usd = trace.cost[row]!;
-    if (!Number.isNaN(usd)) sums.cost = (Number.isNaN(sums.cost) ? 0 : sums.cost) + usd;
-  }
-  return sums;
+  if (trace === null || !isOn.value || moments.value === null) return null;
+  return sumsOf(
+    {
+      count: trace.count,
+      failed: (row) => trace.status[row] === STATUS_ERROR,
+      counts: (row) => (trace.flags[row]! & IS_AGGREGATE) === 0,
+      tokensIn: trace.tokensIn,
+      tokensOut: trace.tokensOut,
+      cost: trace.cost,
+    },
+    moments.value,
+  );
 });
+
+/** What of the open trace had been told by the playhead's moment; null while it is off. */
+export const told = computed<Sums | null>(() =>
+  passed.value === null ? null : (sums.value?.(passed.value) ?? null),
+);
 
 /** Tells what each row of the open trace is in a conversation. */
 export const roles: Roles = {

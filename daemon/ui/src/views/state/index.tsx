@@ -5,10 +5,10 @@ import { useEffect } from "preact/hooks";
 import { diffOf, type Diff } from "../../api";
 import { Failure, Loading, Notice } from "../../components/notice";
 import { useKeys } from "../../keys";
-import { HAS_STATE } from "../../state/skeleton";
+import { HAS_CONTENT, HAS_STATE } from "../../state/skeleton";
 import { comparedSpan, param, set, traceId } from "../../state/route";
 import { fetchInto, select, selectedRow, skeleton, valueOf, type Load } from "../../state/trace";
-import { phaseOf, roles, scene } from "../playhead/stage";
+import { passed, phaseOf, roles, scene } from "../playhead/stage";
 import { Rail } from "../rail";
 import { Snapshots } from "./snapshots";
 import { DiffOf } from "./diff";
@@ -72,14 +72,21 @@ export default function State() {
   const span = trace !== null && row >= 0 ? trace.spanId[row]! : "";
   const over = row >= 0 && phaseOf(row) === "over";
   const against = againstOf(span);
+  const alone = against === "previous" && row >= 0 && isFirst(row);
   useEffect(() => {
-    if (span === "" || !over) return undefined;
+    // The address, and the command that is copied from it, name what is shown.
+    if (passed.peek() !== null || row < 0) return;
+    if (param("of") === "" && of.value === "messages") set({ of: "messages" });
+    if (selectedRow.peek() !== row) select(row);
+  }, [row, of.value]);
+  useEffect(() => {
+    if (span === "" || !over || alone) return undefined;
     return fetchInto(
       diff,
       (abort) => diffOf(span, traceId.peek() ?? "", of.peek(), against, abort),
       false,
     );
-  }, [span, over, against, of.value]);
+  }, [span, over, against, of.value, alone]);
   if (trace === null) return <Loading what="Loading the trace…" />;
   return (
     <div class="state-view">
@@ -91,7 +98,7 @@ export default function State() {
       />
       <div class="state-main">
         <Choices />
-        {row < 0 ? <Nothing /> : over ? <Changed span={span} /> : <Unfinished />}
+        {row < 0 ? <Nothing /> : !over ? <Unfinished /> : alone ? <First /> : <Changed span={span} />}
         {row >= 0 && of.value === "state" && <Snapshots key={row} row={row} over={over} />}
       </div>
     </div>
@@ -125,6 +132,28 @@ function Changed({ span }: { span: string }) {
   }
   return found === null ? <Loading what="Comparing…" /> : <DiffOf diff={found} span={span} />;
 }
+
+/** Whether nothing was recorded before a row that it could be compared with. */
+function isFirst(row: number): boolean {
+  const trace = skeleton.value!;
+  const earlier = (one: number) => trace.order[one]! < trace.order[row]!;
+  if (of.value === "state") return !candidates.value.state.some(earlier);
+  const spoke = (one: number) => (trace.flags[one]! & HAS_CONTENT) !== 0;
+  return !candidates.value.messages.some((one) => earlier(one) && spoke(one));
+}
+
+const First = () => (
+  <Notice title={of.value === "state" ? "This is the first snapshot" : "This is the first call"}>
+    <p>
+      {of.value === "state"
+        ? "No other span of the trace has one that was recorded before it."
+        : "No call of a model was recorded before it. What it was given and answered is in its context."}
+    </p>
+    {of.value === "messages" && (
+      <button type="button" onClick={() => set({ view: "context" }, "push")}>Show its context</button>
+    )}
+  </Notice>
+);
 
 const Unfinished = () => (
   <p class="as-of">At this step the span had not ended: what it changed is not known yet.</p>

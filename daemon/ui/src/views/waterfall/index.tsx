@@ -28,7 +28,7 @@ export function Waterfall() {
   return (
     <div
       class="waterfall"
-      style={{ "--name-width": `min(${nameWidth.px.value}px, 32vw)`, "--time-width": `${timelinePx.value}px` }}
+      style={{ "--name-width": `min(${nameWidth.px.value}px, max(32vw, 150px))`, "--time-width": `${timelinePx.value}px` }}
     >
       <div class="waterfall-head">
         <Toolbar trace={trace} />

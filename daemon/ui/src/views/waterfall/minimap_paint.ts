@@ -2,7 +2,8 @@
 
 import { STATE_ABANDONED, STATUS_ERROR, type Skeleton } from "../../state/skeleton";
 import { kindColour } from "../../lib/kinds";
-import { phaseOf, stepUs } from "../playhead/stage";
+import type { Phase } from "../playhead/moments";
+import { phasesNow, stepUs } from "../playhead/stage";
 
 /** More spans than this are drawn as how many there are at a place, not one by one. */
 const SINGLE_MAX = 20_000;
@@ -40,10 +41,13 @@ function paintEach(
     return found;
   };
   const error = colour("--error");
+  const phaseOf = phasesNow();
+  const step = stepUs.value;
   for (let row = 0; row < trace.count; row += 1) {
     const left = (trace.start[row]! / totalUs) * width;
     const phase = phaseOf(row);
-    const right = phase === "ahead" ? left : (endThen(trace, row, nowUs) / totalUs) * width;
+    const end = endThen(trace, row, nowUs, phase, step);
+    const right = phase === "ahead" ? left : (end / totalUs) * width;
     const failed =
       phase === "over" &&
       (trace.status[row] === STATUS_ERROR || trace.state[row] === STATE_ABANDONED);
@@ -53,20 +57,29 @@ function paintEach(
 }
 
 /** Returns the end of a row as far as it is known at the playhead's moment. */
-function endThen(trace: Skeleton, row: number, nowUs: number): number {
+function endThen(
+  trace: Skeleton, row: number, nowUs: number, phase: Phase, step: number | null,
+): number {
   const end = trace.endOf(row, nowUs);
-  return phaseOf(row) === "running" ? Math.min(end, stepUs.value ?? end) : end;
+  return phase === "running" && step !== null ? Math.min(end, step) : end;
 }
 
-/** Returns how many rows are under way at each pixel, as a grid of `width` columns. */
+/**
+ * Returns how many rows are under way at each pixel, as a grid of `width` columns: as far as it is
+ * known at the playhead's moment, where rows that have not begun count nowhere.
+ */
 export function density(
   trace: Skeleton, width: number, height: number, totalUs: number, nowUs: number,
 ): Float32Array {
   const grid = new Float32Array((width + 1) * height);
+  const phaseOf = phasesNow();
+  const step = stepUs.value;
   for (let row = 0; row < trace.count; row += 1) {
+    const phase = phaseOf(row);
+    if (phase === "ahead") continue;
     const line = Math.floor((row * height) / trace.count) * (width + 1);
     const left = Math.min(width - 1, Math.floor((trace.start[row]! / totalUs) * width));
-    const end = Math.ceil((trace.endOf(row, nowUs) / totalUs) * width);
+    const end = Math.ceil((endThen(trace, row, nowUs, phase, step) / totalUs) * width);
     grid[line + left]! += 1;
     grid[line + Math.min(width, Math.max(left + 1, end))]! -= 1;
   }
@@ -87,16 +100,25 @@ function paintDensity(
   const lines = height - 6;
   const grid = density(trace, width, lines, totalUs, nowUs);
   const rowsPerLine = trace.count / lines;
-  context.fillStyle = colour("--kind-agent");
+  // Pixels in one piece: a rectangle each would take longer than a frame.
+  const drawn = new OffscreenCanvas(width, lines);
+  const on = drawn.getContext("2d")!;
+  const pixels = on.createImageData(width, lines);
   for (let y = 0; y < lines; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const under = grid[y * (width + 1) + x]!;
       if (under <= 0) continue;
-      context.globalAlpha = 0.25 + 0.75 * Math.min(1, Math.sqrt(under / rowsPerLine));
-      context.fillRect(x, 3 + y, 1, 1);
+      const share = 0.25 + 0.75 * Math.min(1, Math.sqrt(under / rowsPerLine));
+      pixels.data[(y * width + x) * 4 + 3] = 255 * share;
     }
   }
-  context.globalAlpha = 1;
+  on.putImageData(pixels, 0, 0);
+  on.globalCompositeOperation = "source-in";
+  on.fillStyle = colour("--kind-agent");
+  on.fillRect(0, 0, width, lines);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(drawn, 0, 3);
+  const phaseOf = phasesNow();
   context.fillStyle = colour("--error");
   for (let row = 0; row < trace.count; row += 1) {
     if (trace.status[row] !== STATUS_ERROR || phaseOf(row) !== "over") continue;

@@ -56,7 +56,8 @@ export const nowUs = computed(() => (nowMs.value - (skeleton.value?.startMs ?? 0
 export const totalUs = computed(() => {
   const trace = skeleton.value;
   if (!trace) return 1;
-  return Math.max(1, trace.endUs, trace.openCount > 0 ? nowUs.value : 0);
+  // Less cannot be told apart on a ruler that counts whole microseconds.
+  return Math.max(10, trace.endUs, trace.openCount > 0 ? nowUs.value : 0);
 });
 
 const zoom = signal<Span | null>(null);
