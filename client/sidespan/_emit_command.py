@@ -15,8 +15,6 @@ from sidespan._export import FinishedSpan
 from sidespan._limits import FLUSH_POLL_S
 from sidespan._w3c import format_traceparent
 
-HELP = "record one finished span, and print its traceparent"
-
 _NS_PER_S = 1_000_000_000
 _KINDS = ("internal", "server", "client", "producer", "consumer")
 

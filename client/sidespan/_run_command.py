@@ -17,8 +17,6 @@ import sidespan
 from sidespan._limits import COMMAND_BYTES_MAX, CONNECT_WAIT_S, EXIT_TIMEOUT_S
 from sidespan._span import Span
 
-HELP = "run a command in a span, and hand it the trace"
-
 _NOT_EXECUTABLE, _NOT_FOUND, _BY_SIGNAL = 126, 127, 128
 # What ends a service, or tells it something; what stops or continues a job reaches it by itself.
 _FORWARDED_NAMES = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")

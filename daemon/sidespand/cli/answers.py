@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidespand.cli import api, arguments, store
 from sidespand.cli.output import print_note
-from sidespand.errors import NotFound
+from sidespand.errors import NotFound, StoreUnreadable
 from sidespand.limits import API_CONNECT_S
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def query_text(args: argparse.Namespace, extra: str = "") -> str:
     Raises:
         InvalidRequest: It is none; the message names the term.
     """
-    from sidespand import search
-
     given = [word.strip() for word in args.query]
     words = given if len(given) == 1 else [_quoted(word) for word in given]
     zone: tzinfo | None = UTC if args.utc else datetime.now(UTC).astimezone().tzinfo
     line = " ".join([*words, extra]).strip()
+    if not line:
+        return ""
+    from sidespand import search
+
     return search.text(search.parse(line, time.time_ns(), zone))
 
 
@@ -85,20 +87,30 @@ def daemon_socket(args: argparse.Namespace) -> Path | None:
         return None
     if args.run is not None:
         path = Path(args.run).expanduser() / "api.sock"
-        deadline_s = time.monotonic() + API_CONNECT_S
-        while not path.exists():
-            # A daemon that starts takes spans before it answers questions.
-            if path.with_name("ingest.sock").exists() and time.monotonic() < deadline_s:
-                time.sleep(_PAUSE_S)
-                continue
-            raise api.Absent(
-                f"no daemon has its sockets in {args.run}", hint="start it with `sidespan serve`"
-            )
+        if not path.exists():
+            _wait_for(path, args.run)
         return path
     from sidespand.config import load
 
     path = load(args.config, {}).runtime_dir / "api.sock"
     return path if path.exists() else None
+
+
+def _wait_for(path: Path, directory: str) -> None:
+    """Return once the API's socket is there: a daemon takes spans before it answers questions.
+
+    Raises:
+        Absent: No daemon runs there, whatever sockets one left behind; or it answers nothing.
+    """
+    from sidespand.cli.unix_http import listens
+
+    deadline_s = time.monotonic() + API_CONNECT_S
+    while not path.exists():
+        if not listens(path.with_name("ingest.sock")) or time.monotonic() > deadline_s:
+            raise api.Absent(
+                f"no daemon has its sockets in {directory}", hint="start it with `sidespan serve`"
+            )
+        time.sleep(_PAUSE_S)
 
 
 class Answers:
@@ -220,18 +232,34 @@ class Answers:
                     raise
                 # A daemon that was killed leaves its socket behind.
                 self.api_sock = None
-        return local(self._opened())
+        return local(self.index())
 
-    def _opened(self) -> "IndexReader":
+    def index(self) -> "IndexReader":
+        """Return the index itself, which is opened once.
+
+        Raises:
+            NotFound: There is none. Not retryable.
+            StoreUnreadable: There is no store either. Not retryable.
+        """
         if self._index is None:
             from sidespand.index.reader import IndexReader
             from sidespand.index.schema import FILE_NAME
 
-            path = self._data_dir() / "index" / FILE_NAME
+            data_dir = self._data_dir()
+            path = data_dir / "index" / FILE_NAME
             if not path.exists():
+                from sidespand.journal.layout import Layout
+
+                if not Layout(data_dir).manifest_path.exists():
+                    raise StoreUnreadable(
+                        f"there is no store in {data_dir}, and no daemon answers",
+                        hint="name the daemon's data directory with --data DIR, or start one with"
+                        " `sidespan serve`",
+                    )
                 raise NotFound(
                     f"no daemon answers, and there is no index at {path}",
-                    hint="start it with `sidespan serve`, or make the index: `sidespan reindex`",
+                    hint="start it with `sidespan serve`, or make the index:"
+                    f" `sidespan reindex --data {data_dir}`",
                 )
             self._index = IndexReader(path)
         return self._index

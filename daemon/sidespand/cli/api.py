@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _OK = 200
 _LEAVES = {400: InvalidRequest, 404: NotFound, 413: TooLarge}
+# What is typed need not be UTF-8: the daemon, which finds nothing of that name, says so.
+_NOT_UTF8 = "surrogatepass"
 
 
 class Absent(SidespanError):
@@ -55,7 +57,8 @@ def post(api_sock: Path, route: str, body: dict[str, Any]) -> dict[str, Any]:
     connection = _connection(api_sock, API_CONNECT_S, API_ANSWER_S)
     try:
         headers = {"Content-Type": "application/json"}
-        return _answer(api_sock, connection, "POST", route, body=json.dumps(body), headers=headers)
+        sent = json.dumps(body).encode("ascii")
+        return _answer(api_sock, connection, "POST", route, body=sent, headers=headers)
     finally:
         connection.close()
 
@@ -88,15 +91,14 @@ def text(sock: Path, route: str) -> str:
     """
     connection = _connection(sock, 0.0, API_QUIET_S)
     try:
-        connection.request("GET", route)
-        response = connection.getresponse()
-        body = response.read(API_ANSWER_BYTES_MAX)
-    except (OSError, _left_http()) as error:
+        status = connection.request("GET", route, {}, b"")
+        body = connection.read(API_ANSWER_BYTES_MAX)
+    except OSError as error:
         raise _absent(sock, error) from error
     finally:
         connection.close()
-    if response.status != _OK:
-        raise _absent(sock, OSError(f"HTTP status {response.status}"))
+    if status != _OK:
+        raise _absent(sock, OSError(f"HTTP status {status}"))
     return body.decode("utf-8", "replace")
 
 
@@ -104,13 +106,14 @@ def events(api_sock: Path, route: str, given: Mapping[str, Any]) -> Iterator[Eve
     """Yield the events of a stream until the daemon ends it; arguments and errors as in ``get``."""
     connection = _connection(api_sock, 0.0, API_QUIET_S)
     try:
-        connection.request("GET", _target(route, given), headers={"Accept": "text/event-stream"})
-        response = connection.getresponse()
-        if response.status != _OK:
-            raise _refusal(api_sock, response.status, _json(api_sock, response.read()))
+        accepted = {"Accept": "text/event-stream"}
+        status = connection.request("GET", _target(route, given), accepted, b"")
+        if status != _OK:
+            body = connection.read(API_ANSWER_BYTES_MAX)
+            raise _refusal(api_sock, status, _json(api_sock, body))
         kind, event_id, data = "message", "", b""
-        while line := response.readline(API_EVENT_BYTES_MAX):
-            name, _, value = line.rstrip(b"\r\n").partition(b":")
+        for line in _lines(connection.pieces()):
+            name, _, value = line.rstrip(b"\r").partition(b":")
             value = value.removeprefix(b" ")
             if name == b"event":
                 kind = value.decode("utf-8", "replace")
@@ -121,10 +124,24 @@ def events(api_sock: Path, route: str, given: Mapping[str, Any]) -> Iterator[Eve
             elif not line.strip() and data:
                 yield Event(kind, event_id, _json(api_sock, data))
                 kind, data = "message", b""
-    except (OSError, _left_http()) as error:
+    except OSError as error:
         raise _absent(api_sock, error) from error
     finally:
         connection.close()
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a body as they come, without their ends.
+
+    Raises:
+        OSError: One is longer than any event.
+    """
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        if len(rest) > API_EVENT_BYTES_MAX:
+            raise OSError("an event is too long")
 
 
 def _connection(path: Path, connect_s: float, answer_s: float) -> "UnixConnection":
@@ -134,24 +151,18 @@ def _connection(path: Path, connect_s: float, answer_s: float) -> "UnixConnectio
     return UnixConnection(path, connect_s, answer_s)
 
 
-def _left_http() -> type[Exception]:
-    from http.client import HTTPException
-
-    return HTTPException
-
-
 def part(text: str) -> str:
     """Return ``text`` as one part of a route."""
     from urllib.parse import quote
 
-    return quote(text, safe="")
+    return quote(text, safe="", errors=_NOT_UTF8)
 
 
 def _target(route: str, given: Mapping[str, Any] | None) -> str:
     from urllib.parse import urlencode
 
     asked = {key: value for key, value in (given or {}).items() if value is not None}
-    return f"{route}?{urlencode(asked)}" if asked else route
+    return f"{route}?{urlencode(asked, errors=_NOT_UTF8)}" if asked else route
 
 
 def _answer(
@@ -160,19 +171,18 @@ def _answer(
     method: str,
     target: str,
     *,
-    body: str | None = None,
+    body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     try:
-        connection.request(method, target, body, headers or {})
-        response = connection.getresponse()
-        found = response.read(API_ANSWER_BYTES_MAX)
-    except (OSError, _left_http()) as error:
+        status = connection.request(method, target, headers or {}, body)
+        found = connection.read(API_ANSWER_BYTES_MAX)
+    except OSError as error:
         raise _absent(api_sock, error) from error
     document = _json(api_sock, found)
-    if response.status == _OK and isinstance(document, dict):
+    if status == _OK and isinstance(document, dict):
         return document
-    raise _refusal(api_sock, response.status, document)
+    raise _refusal(api_sock, status, document)
 
 
 def _json(api_sock: Path, body: bytes) -> Any:

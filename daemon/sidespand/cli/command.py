@@ -6,11 +6,10 @@ import io
 import os
 import re
 import sys
-from difflib import get_close_matches
-from typing import NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
-from sidespand import __version__
 from sidespand.cli import commands, exits, output
+from sidespand.cli.text import columns_shown
 from sidespand.errors import NotFound, SidespanError
 
 
@@ -39,7 +38,16 @@ _ORDER = re.compile(r"-[a-z][a-z_.]*")
 _SESSIONS = ("list", "view", "tail", "stats")
 
 
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # One is made for each argument; told no width, each loads ``shutil`` to ask the terminal.
+        super().__init__(prog, width=columns_shown() - 2)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **given})
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` lists the arguments")
 
@@ -103,6 +111,8 @@ def _run(argv: list[str]) -> int:
         print("\n".join(commands.overview()))
         return exits.OK
     if argv[0] == "--version":
+        from sidespand import __version__
+
         print(f"sidespan {__version__}")
         return exits.OK
     name, rest, module = _chosen(argv)
@@ -148,6 +158,8 @@ def _chosen(argv: list[str]) -> tuple[str, list[str], str]:
             )
         rest = [*given, *rest]
     if name not in commands.SUMMARIES:
+        from difflib import get_close_matches
+
         near = get_close_matches(name, list(commands.SUMMARIES), 1)
         meant = f", did you mean {near[0]}?" if near else ""
         raise UsageError(

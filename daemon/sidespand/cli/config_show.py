@@ -1,7 +1,6 @@
 """``sidespan config show``: what the daemon would run with, without any secret."""
 
 import argparse
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +55,7 @@ def _values(settings: Config, written: Mapping[str, Any]) -> Iterator[tuple[str,
             continue
         yield key.path, f"{value:04o}" if key.field == "socket_mode" else _plain(value)
     for tenant in settings.tenants:
-        for name, value in dataclasses.asdict(tenant).items():
+        for name, value in tenant._asdict().items():
             if name != "name" and value:
                 yield f"receivers.tenants.{tenant.name}.{name}", _plain(value)
     for sink in settings.sinks:

@@ -135,6 +135,11 @@ def _span_of(trace: dict[str, Any], name: str) -> str | None:
     if trace["trace_id"].startswith(digits):
         return None
     found = [one for one in trace["columns"]["span_id"] if one.startswith(digits)]
+    if not found:
+        raise NotFound(
+            f"trace {trace['trace_id']} has no span {name}",
+            hint=f"`sidespan diff {trace['trace_id']}` compares each of its spans",
+        )
     if len(found) != 1:
         raise InvalidRequest(f"{name} is ambiguous: {', '.join(found)}", hint="give more digits")
     return str(found[0])

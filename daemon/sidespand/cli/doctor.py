@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from sidespand import __version__
-from sidespand.cli import doctor_daemon, doctor_record, exits
+from sidespand.cli import exits
 from sidespand.cli.findings import Finding, Patient, State
 from sidespand.cli.output import print_json
 from sidespand.cli.text import Screen, safe
@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; return 1 when something is wrong."""
-    findings = list(_findings(args))
-    wrong = any(one.state is State.BAD for one in findings)
     if args.json:
+        findings = list(_findings(args))
+        wrong = any(one.state is State.BAD for one in findings)
         print_json({"ok": not wrong, "checks": [one.document() for one in findings]})
     else:
-        _print(findings)
+        wrong = _print(_findings(args))
     return exits.WRONG if wrong else exits.OK
 
 
@@ -53,17 +53,26 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
         return
     source = str(config.source) if config.source is not None else "defaults: there is no file"
     yield Finding("config", State.GOOD, source)
+    # What they need takes longer to load than to print what was found so far.
+    from sidespand.cli import doctor_daemon, doctor_record, doctor_store
+
     patient = Patient(config)
     yield from doctor_daemon.findings(patient)
+    yield from doctor_store.findings(patient)
     yield from doctor_record.findings(patient)
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: Iterator[Finding]) -> bool:
+    """Print each as it is found; return whether one is bad."""
+    wrong = False
     screen = Screen()
     colours = {State.GOOD: screen.green, State.NOTE: screen.dim, State.BAD: screen.red}
     for one in findings:
         mark = colours[one.state](f"{_MARKS[one.state]:<{_MARK_COLUMNS}}")
         text = safe(one.text.replace("\n", "; "), _TEXT_CHARACTERS_MAX)
-        print(f"{mark}{one.name:<{_NAME_COLUMNS}}{text}")
+        wrong |= one.state is State.BAD
+        # Some looks take seconds.
+        print(f"{mark}{one.name:<{_NAME_COLUMNS}}{text}", flush=True)
         if one.next:
             print(f"{'':<{_MARK_COLUMNS + _NAME_COLUMNS}}→ {safe(one.next, _TEXT_CHARACTERS_MAX)}")
+    return wrong

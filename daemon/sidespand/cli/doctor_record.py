@@ -10,6 +10,7 @@ from typing import Any, Final
 from sidespand.cli import api, status, units
 from sidespand.cli.findings import Finding, Patient, State
 from sidespand.errors import SidespanError, StoreUnreadable
+from sidespand.journal.layout import Layout
 from sidespand.platform import disk_bytes, free_bytes
 
 _RECORDS_LOOKED_AT: Final = 200
@@ -39,9 +40,14 @@ def findings(patient: Patient) -> Iterator[Finding]:
     try:
         document = status.document(arguments)
     except StoreUnreadable as error:
-        missing = not (data_dir / "STORE.json").exists()
-        state = State.NOTE if missing else State.BAD
-        yield Finding("store", state, str(error), patient.serve if missing else error.hint)
+        layout = Layout(data_dir)
+        if layout.unfinished_path.exists():
+            yield Finding("store", State.BAD, str(error), error.hint)
+        elif layout.segments() or layout.manifest_path.exists():
+            # fsck reads what no other command can, and names what mends it.
+            yield Finding("store", State.BAD, str(error), f"sidespan fsck --data {data_dir}")
+        else:
+            yield Finding("store", State.NOTE, str(error), patient.serve)
         return
     except PermissionError:
         text = f"this user may not read {data_dir}"
@@ -90,7 +96,8 @@ def _sinks(patient: Patient, sinks: Mapping[str, Mapping[str, Any]]) -> Iterator
         label = f"sink {name}"[:11]
         behind, age_s = sink["lag_items"], sink["oldest_age_s"] or 0.0
         if sink["position"] is None:
-            yield Finding(label, State.BAD, "its cursor cannot be read", "sidespan status")
+            again = f"sidespan fsck --data {patient.config.data_dir}"
+            yield Finding(label, State.BAD, "its cursor cannot be read", again)
         elif behind is None or behind > _LAG_ITEMS or age_s > _AGE_S:
             far = "in an older lineage" if behind is None else f"{behind} items behind"
             text = f"{far}, the oldest for {age_s:.0f} s"
@@ -168,6 +175,10 @@ def _unmapped(patient: Patient) -> Iterator[Finding]:
                 attributes = decode(item).attributes
                 if normalise(attributes) is None:
                     keys.update(key for key in attributes if _TELLING.search(key))
+    except SidespanError as error:
+        again = f"sidespan fsck --data {patient.config.data_dir}"
+        yield Finding("attributes", State.BAD, str(error), again)
+        return
     finally:
         reader.close()
     if not keys:

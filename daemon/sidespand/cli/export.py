@@ -4,15 +4,18 @@
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sidespand.cli import answers, arguments, exits
+from sidespand.cli import answers, arguments, exits, store
 from sidespand.cli.command import UsageError
+from sidespand.cli.indexed import IndexedTraces
 from sidespand.cli.output import print_note
+from sidespand.cli.progress import Progress
 from sidespand.errors import NotFound
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("export writes files", hint="-f jsonl or -f otlp writes JSON")
     if args.output is None and args.format == "otlp-protobuf" and sys.stdout.isatty():
         raise UsageError("protobuf is not for a terminal", hint="name a file with -o FILE")
-    traces = _traces(args)
+    traces = (trace for trace in _traces(args) if trace.tree.rows)
     first = next(traces, None)
     if first is None:
         raise NotFound("no trace matches", hint="`sidespan ls` lists what is recorded")
@@ -91,16 +94,27 @@ class _Counted:
 def _traces(args: argparse.Namespace) -> "Iterator[Shown]":
     from sidespand.cli import show
 
-    names = list(args.id)
-    if args.query or not names:
-        query = answers.query_text(args)
-        with answers.opened(args) as asked:
-            found = asked.each_trace(query, args.sort, args.count)
-            names += [str(row["trace_id"]) for row in found]
-    for name in names:
-        trace = show.find(args, name)
-        if trace.tree.rows:
-            yield trace
+    for name in args.id:
+        yield show.find(args, name)
+    if args.id and not args.query:
+        return
+    query = answers.query_text(args)
+    with answers.opened(args) as asked, contextlib.ExitStack() as held:
+        rows = list(asked.each_trace(query, args.sort, args.count))
+        indexed = None
+        if asked.api_sock is None and not args.all:
+            indexed = IndexedTraces(store.data_dir(args), asked.index())
+            held.callback(indexed.close)
+        # Beside the lines of a trace on the same terminal it would be in the way.
+        progress = Progress("exporting", len(rows), quiet=_drawn_over(args))
+        for row in rows:
+            progress.tell(row["trace_id"], 0)
+            trace = indexed.trace(bytes.fromhex(row["trace_id"])) if indexed else None
+            yield trace or show.find(args, row["trace_id"])
+
+
+def _drawn_over(args: argparse.Namespace) -> bool:
+    return args.output is None and sys.stdout.isatty()
 
 
 def _pieces(name: str, traces: _Counted) -> Iterator[bytes]:

@@ -64,6 +64,8 @@ def check(layout: "Layout", manifest: "Manifest | None") -> "list[Damage]":
     from sidespand.journal import salvage
 
     found = list(fsck.check_files(layout, manifest))
+    if layout.unfinished_path.exists():
+        return [fsck.with_store(one, layout) for one in found]
     places = [one for one in fsck.places(layout, manifest) if layout.path(one.segment).exists()]
     read = list(_read(layout, places))
     declared = [one for _, _, declares in read for one in declares]
@@ -71,7 +73,7 @@ def check(layout: "Layout", manifest: "Manifest | None") -> "list[Damage]":
         declared += fsck.declares(body)
     for place, damages, _ in read:
         found += fsck.located(layout, place, damages, declared)
-    return [fsck.with_store(one, layout.root) for one in found]
+    return [fsck.with_store(one, layout) for one in found]
 
 
 def quarantined(layout: "Layout") -> list[str]:

@@ -3,7 +3,6 @@
 Where stdout is no terminal there are the lines alone.
 """
 
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -80,6 +79,8 @@ class Live:
     def _fitted(self, lines: list[str]) -> list[str]:
         assert self._screen.columns is not None
         columns = self._screen.columns
+        import shutil
+
         room = max(1, shutil.get_terminal_size().lines - _LINES_LEFT)
         more = len(lines) - room
         shown = [*lines[:room], f"and {more} more"] if more > 0 else lines

@@ -13,7 +13,7 @@ from sidespand.limits import TEXT_CHARACTERS_MAX
 from sidespand.plain import safe
 
 if TYPE_CHECKING:
-    from sidespand.query.spans import Event, Span, Value
+    from sidespand.query.span import Event, Span, Value
     from sidespand.query.traces import Tree
 
 _ERROR_CHARACTERS_MAX: Final = TEXT_CHARACTERS_MAX

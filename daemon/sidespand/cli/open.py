@@ -9,7 +9,6 @@ import contextlib
 import html
 import os
 import sys
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,5 +124,7 @@ def _open(config: "Config", address: str) -> None:
     except OSError:
         print_note("open the address above in a browser")
         return
+    import webbrowser
+
     if not webbrowser.open(path.as_uri()):
         print_note("no browser was found here: open the address above in one")

@@ -25,12 +25,12 @@ def key(args: argparse.Namespace) -> "Verifier | None":
     Raises:
         Malformed: It is no key, nor a file that holds one.
     """
-    from sidespand.evidence import note
-    from sidespand.evidence.failures import Malformed
-
     text = args.key
     if text is None:
         return None
+    from sidespand.evidence import note
+    from sidespand.evidence.failures import Malformed
+
     try:
         return note.parse_verifier(text)
     except Malformed:

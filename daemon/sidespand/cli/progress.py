@@ -9,23 +9,24 @@ _EVERY_S = 1.0
 
 
 class Progress:
-    """Says how many files are done, once a second at most; nothing where nobody watches.
+    """Says how many are done, once a second at most; nothing where nobody watches.
 
     Args:
         what: Such as ``copying``.
-        count: How many files there are, as far as is known.
+        count: How many there are, as far as is known.
+        quiet: Say nothing in any case.
     """
 
-    def __init__(self, what: str, count: int) -> None:
+    def __init__(self, what: str, count: int, *, quiet: bool = False) -> None:
         self._what = what
         self._count = count
         self._files = 0
         self._bytes = 0
         self._told_s = time.monotonic()
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty() and not quiet
 
     def tell(self, name: str, size_bytes: int) -> None:
-        """Note that a file is about to be read."""
+        """Note that one is about to be read."""
         self._files += 1
         self._bytes += size_bytes
         now_s = time.monotonic()

@@ -9,6 +9,7 @@ from sidespand.cli import arguments, exits, store
 from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_json, print_note
 from sidespand.cli.progress import Progress
+from sidespand.errors import StoreMoved
 
 if TYPE_CHECKING:
     from sidespand.journal.salvage import Damaged, Survey
@@ -28,38 +29,59 @@ def run(args: argparse.Namespace) -> int:
         InUse: A daemon runs it. Nothing was changed.
         SidespanError: There is no store, or it cannot be repaired.
     """
-    from sidespand.app.salvaging import declare, owned
+    from sidespand.app.salvaging import owned
     from sidespand.journal.layout import Layout
-    from sidespand.journal.salvage import salvage, survey
+    from sidespand.journal.salvage import due, salvage, survey
 
     layout = Layout(store.data_dir(args))
     if not layout.root.is_dir():
         raise UsageError(f"there is no store in {layout.root}", hint="name it with --data DIR")
+    set_aside: list[str] = []
     with owned(layout):
         progress = Progress("reading", 0)
         found = survey(layout, lambda name: progress.tell(name, 0))
         progress.end()
         document: dict[str, Any] = {"dry_run": args.dry_run, **_document(found)}
+        # An earlier one may have been cut short here, or have repaired a copy.
+        is_untold = bool(due(layout))
         if not args.json:
-            _print_found(found)
+            _print_found(found, is_untold=is_untold)
         damaged = bool(found.damaged) or found.manifest_is_lost
-        if args.dry_run or not damaged:
+        if args.dry_run or not (damaged or is_untold):
             if args.json:
                 print_json(document)
             return exits.OK
-        if not args.yes and not _confirmed():
-            print_note("nothing was changed")
-            return exits.ERROR
-        set_aside = [str(one) for one in salvage(layout, found)]
-    # In a generation of its own: the log tells of it even if no daemon starts soon.
-    position = asyncio.run(declare(_config(args, str(layout.root))))
+        if damaged:
+            if not args.yes and not _confirmed():
+                print_note("nothing was changed")
+                return exits.ERROR
+            set_aside = [str(one) for one in salvage(layout, found)]
+    position = _declared(args, str(layout.root))
     if args.json:
-        print_json({**document, "quarantine": set_aside, "position": str(position)})
-    else:
-        for path in set_aside:
-            print(f"the damaged file is {path}")
+        print_json({**document, "quarantine": set_aside, "position": position})
+        return exits.OK
+    for path in set_aside:
+        print(f"the damaged file is {path}")
+    if position is not None:
         print(f"done: the log declares what is lost, up to {position}")
+    else:
+        start = f"sidespan serve --accept-move --data {layout.root}"
+        print("done: it is a copy, or was moved, and declares what is lost when it goes on here")
+        print(f"start it with: {start}")
     return exits.OK
+
+
+def _declared(args: argparse.Namespace, data_dir: str) -> str | None:
+    """Have the log tell of what is lost, in a generation of its own; return where it ends then.
+
+    A copy goes on here only with leave, and tells of it then: None.
+    """
+    from sidespand.app.salvaging import declare
+
+    try:
+        return str(asyncio.run(declare(_config(args, data_dir))))
+    except StoreMoved:
+        return None
 
 
 def _config(args: argparse.Namespace, data_dir: str) -> Any:
@@ -91,7 +113,7 @@ def _document(found: "Survey") -> dict[str, Any]:
     }
 
 
-def _print_found(found: "Survey") -> None:
+def _print_found(found: "Survey", *, is_untold: bool) -> None:
     if found.manifest_is_lost:
         print("STORE.json is missing or damaged: it is made anew from the segments")
     for one in found.damaged:
@@ -101,7 +123,9 @@ def _print_found(found: "Survey") -> None:
             print(f"  lost: {lineage}:{first}-{last}")
         if one.is_newest:
             print("  the log ends in it: it goes on in a new lineage, as nobody knows what is gone")
-    if not found.damaged and not found.manifest_is_lost:
+    if is_untold:
+        print("the log does not tell yet of what an earlier salvage found lost")
+    elif not found.damaged and not found.manifest_is_lost:
         print("nothing is damaged")
 
 

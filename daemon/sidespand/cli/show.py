@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sidespand.journal.reader import JournalReader
     from sidespand.query.collect import FoundTrace
     from sidespand.query.redactions import Redactions
-    from sidespand.query.spans import Span
+    from sidespand.query.span import Span
     from sidespand.query.traces import Row, Tree
     from sidespand.query.walk import Walk
 
 _LAST = "last"
-# Values of query.spans.State.
+# Values of query.span.State.
 _ENDED, _ABANDONED = "ended", "abandoned"
 _HEADER = ("NAME", "SERVICE", "DURATION", "STATUS", "LSN", "HLC", "")
 # Deeper levels are drawn with their number, so that a chain of calls keeps its names on screen.

@@ -51,7 +51,7 @@ def ask(args: argparse.Namespace, name: str) -> Shown | None:
 
 def shown(document: dict[str, Any], *, utc: bool) -> Shown:
     """Return what the API's document of a trace says; moments in UTC or in local time."""
-    from sidespand.exchange.spans import from_document
+    from sidespand.exchange.documents import from_document
     from sidespand.query.traces import assemble
 
     fields = document["spans"]

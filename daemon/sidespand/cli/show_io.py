@@ -8,7 +8,7 @@ from sidespand.ai.messages import read, tool
 from sidespand.cli.text import Screen, fit, safe
 
 if TYPE_CHECKING:
-    from sidespand.query.spans import Span
+    from sidespand.query.span import Span
     from sidespand.query.traces import Row, Tree
 
 _INDENT = "      "

@@ -1,19 +1,19 @@
 """Text for a terminal: nothing that a span holds can move the cursor, hide or reorder a line."""
 
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
 
 from sidespand.plain import ELLIPSIS, safe
 
-__all__ = ["Screen", "fit", "safe", "table", "width"]
+__all__ = ["Screen", "columns_shown", "fit", "safe", "table", "width"]
 
 _WIDE = ("W", "F")
 _ZERO_WIDTH = ("Mn", "Me", "Cf")
 _GAP = "  "
 _FLEXIBLE_COLUMNS_MIN = 24
+_COLUMNS = 80
 
 
 def width(text: str) -> int:
@@ -36,6 +36,22 @@ def fit(text: str, columns: int) -> str:
             break
         kept += character
     return kept + ELLIPSIS + " " * (columns - 1 - width(kept))
+
+
+def columns_shown() -> int:
+    """Return how wide the terminal is, by ``COLUMNS`` or as it says itself; 80 where none does."""
+    # ``shutil`` tells it, too, but brings along everything that packs files.
+    try:
+        columns = int(os.environ.get("COLUMNS", "0"))
+    except ValueError:
+        columns = 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        except (OSError, ValueError):
+            # It is no terminal, or no file.
+            columns = 0
+    return columns or _COLUMNS
 
 
 def table(rows: Sequence[Sequence[str]], flexible: int, columns: int | None) -> list[str]:
@@ -65,7 +81,7 @@ class Screen:
 
     def __init__(self) -> None:
         terminal = sys.stdout.isatty()
-        self.columns = shutil.get_terminal_size().columns if terminal else None
+        self.columns = columns_shown() if terminal else None
         self._colour = (
             terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )

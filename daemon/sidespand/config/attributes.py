@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sidespand.ai import MAPPABLE
 from sidespand.limits import INDEX_KEYS_MAX
 
 _KEY_CHARACTERS_MAX = 256
@@ -15,6 +14,9 @@ def attribute_keys(value: Any) -> dict[str, tuple[str, ...]]:
     Raises:
         ValueError: It is neither, or names a field that there is not.
     """
+    # The rules of a dozen dialects hang on it, and few configurations ask.
+    from sidespand.ai import MAPPABLE
+
     table = _flat(value) if isinstance(value, Mapping) else _parsed(value)
     found: dict[str, tuple[str, ...]] = {}
     for field, keys in table.items():

@@ -5,9 +5,8 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidespand.config import values
 from sidespand.config.attributes import attribute_keys
@@ -41,8 +40,7 @@ RELOADED = frozenset({"log.level"})
 _LOG_FILES = re.compile(r"[0-9]{1,3}")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key.
 
     Args:

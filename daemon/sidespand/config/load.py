@@ -1,9 +1,7 @@
 """Reads a configuration: every key is checked, and every fault is reported at once."""
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -150,6 +148,8 @@ def read(source: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, or is no TOML.
     """
+    import tomllib
+
     try:
         with source.open("rb") as file:
             return tomllib.load(file)
@@ -175,6 +175,8 @@ def _reject_unknown(given: Mapping[str, Any], faults: list[str]) -> None:
     known = [key.path for key in KEYS]
     for path in given:
         if path not in known:
+            import difflib
+
             elsewhere = [key for key in known if key.endswith(f".{path.rpartition('.')[2]}")]
             near = difflib.get_close_matches(path, known, 1) or elsewhere
             meant = f", did you mean {near[0]}?" if near else ""

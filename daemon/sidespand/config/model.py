@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,8 +32,7 @@ class Capture(StrEnum):
     FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class SinkConfig:
+class SinkConfig(NamedTuple):
     """One ``[sinks.<name>]`` table.
 
     Args:
@@ -52,8 +50,7 @@ class SinkConfig:
     capture: Capture | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TenantConfig:
+class TenantConfig(NamedTuple):
     """One ``[receivers.tenants.<name>]`` table: who writes under that name.
 
     Args:
@@ -76,8 +73,7 @@ def authenticates(client_ca_file: Path | None, tenants: Iterable[TenantConfig]) 
     return client_ca_file is not None or any(one.token_file is not None for one in tenants)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All that the daemon can be told. The keys, their units and defaults: ``config.keys``."""
 
     source: Path | None

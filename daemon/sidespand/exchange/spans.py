@@ -1,75 +1,15 @@
-"""Spans between the three forms in which they are read and written: ours, JSON's and OTLP's. Pure.
-
-From JSON everything comes back but what JSON cannot tell apart: bytes stay base64 text, integers
-past 2**53 and floats that are no numbers stay text.
-"""
+"""Spans as OTLP has them. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from sidespand import hlc
 from sidespand.exchange import building
-from sidespand.model import Position
 from sidespand.query.documents import attributes_document
-from sidespand.query.spans import Abandonment, Event, Link, Span, Stamp, State
+from sidespand.query.span import Span
 from sidespand.sinks.span_json import KINDS
-
-# No store has so many lineages; which one it is, a document does not say.
-_ORDINAL: Final = 0
-
-
-def from_document(document: Mapping[str, Any]) -> Span:
-    """Return the span that ``query.documents.span_document`` made this of."""
-    stamp = document["stamp"]
-    position = Position(_ORDINAL, bytes.fromhex(stamp["lineage"]), int(stamp["lsn"]))
-    return Span(
-        trace_id=bytes.fromhex(document["trace_id"]),
-        span_id=bytes.fromhex(document["span_id"]),
-        parent_span_id=bytes.fromhex(document["parent_span_id"] or ""),
-        name=document["name"],
-        kind=document["kind"],
-        service=document["service"],
-        start_ns=int(document["start_ns"]),
-        end_ns=int(document["end_ns"]),
-        status=document["status"],
-        status_message=document["status_message"],
-        attributes=document["attributes"],
-        events=tuple(
-            Event(int(one["time_ns"]), one["name"], one["attributes"]) for one in document["events"]
-        ),
-        links=tuple(
-            Link(
-                bytes.fromhex(one["trace_id"]),
-                bytes.fromhex(one["span_id"]),
-                one["trace_state"],
-                one["attributes"],
-            )
-            for one in document["links"]
-        ),
-        trace_state=document["trace_state"],
-        resource=document["resource"],
-        scope=document["scope"],
-        stamp=Stamp(position, int(stamp["boot_generation"]), hlc.parse(stamp["hlc"])),
-        state=State(document["state"]),
-        abandonment=_abandonment(document["abandoned"]),
-    )
-
-
-def _abandonment(document: Mapping[str, Any] | None) -> Abandonment | None:
-    if document is None:
-        return None
-    lineage, _, lsn = document["position"].partition(":")
-    return Abandonment(
-        Position(_ORDINAL, bytes.fromhex(lineage), int(lsn)),
-        int(document["at_ns"]),
-        document["reason"],
-        document["pid"],
-        document["uid"],
-    )
 
 
 def to_otlp(span: Span) -> trace_pb2.Span:

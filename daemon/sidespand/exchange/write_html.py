@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sidespand.limits import EXPORT_TEXT_CHARACTERS_MAX
 from sidespand.plain import safe
 from sidespand.query.documents import attributes_document
-from sidespand.query.spans import Span, Value
+from sidespand.query.span import Span, Value
 from sidespand.query.traces import Row, Tree
 
 _NS_PER_MS: Final = 1e6

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sidespand.exchange import spans as forms
 from sidespand.query.documents import attributes_document, stamp_document
-from sidespand.query.spans import Span
+from sidespand.query.span import Span
 from sidespand.sinks.line_formats import SPANS, Around
 
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))

@@ -15,7 +15,7 @@ from google.protobuf import json_format
 
 from sidespand.exchange import spans as forms
 from sidespand.limits import JSON_BYTES_MAX
-from sidespand.query.spans import Span
+from sidespand.query.span import Span
 
 # What reads a line takes all of it at once; as JSON it is larger.
 _SPANS_PER_REQUEST: Final = 100

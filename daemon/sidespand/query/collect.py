@@ -7,7 +7,8 @@ from sidespand.limits import TRACE_SPANS_MAX
 from sidespand.model import Kind, SpanKey
 from sidespand.query.find import unknown
 from sidespand.query.lives import abandonments, settle
-from sidespand.query.spans import Abandonment, Span, begun_items, decode
+from sidespand.query.span import Abandonment, Span
+from sidespand.query.spans import begun_items, decode
 from sidespand.query.walk import Walk
 
 

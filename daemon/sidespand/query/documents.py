@@ -13,7 +13,7 @@ from typing import Any
 from sidespand import hlc
 from sidespand.limits import JSON_INTEGER_MAX
 from sidespand.model import Gap, OpenSpan
-from sidespand.query.spans import Abandonment, Span, Stamp, Value
+from sidespand.query.span import Abandonment, Span, Stamp, Value
 from sidespand.query.summaries import TraceSummary
 from sidespand.query.traces import Root, Tree
 from sidespand.query.walk import Walk

@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgpack
 
 from sidespand.model import Kind, Position, Record, SpanKey
-from sidespand.query.spans import Abandonment, Span, State
+from sidespand.query.span import Abandonment, Span, State
 
 
 def abandonments(record: Record) -> Iterator[tuple[SpanKey, Abandonment]]:

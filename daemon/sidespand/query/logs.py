@@ -12,7 +12,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from sidespand import hlc
 from sidespand.errors import StoreUnreadable
 from sidespand.model import Kind, Position, Record
-from sidespand.query.spans import Stamp, Value, attributes_of, value_of
+from sidespand.query.span import Stamp, Value
+from sidespand.query.spans import attributes_of, value_of
 
 
 @dataclass(frozen=True, slots=True)

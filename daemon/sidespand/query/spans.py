@@ -5,9 +5,7 @@ whole.
 Source: opentelemetry-proto, trace.proto and common.proto.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -17,29 +15,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sidespand import hlc
 from sidespand.errors import StoreUnreadable
-from sidespand.hlc import Hlc
 from sidespand.limits import SPAN_ID_BYTES
 from sidespand.model import Kind, Position, Record
-
-Value = str | bool | int | float | bytes | list["Value"] | dict[str, "Value"] | None
+from sidespand.query.span import Event, Link, Span, Stamp, Value
 
 _NO_PARENT = bytes(SPAN_ID_BYTES)
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
-
-
-class Stamp(NamedTuple):
-    """What the journal says of one item.
-
-    Args:
-        position: Its own, not its record's.
-        boot_generation: Of the daemon that recorded it.
-        hlc: Its own.
-    """
-
-    position: Position
-    boot_generation: int
-    hlc: Hlc
 
 
 class Item(NamedTuple):
@@ -69,100 +51,6 @@ class Item(NamedTuple):
     def status(self) -> str:
         """``unset``, ``ok`` or ``error``."""
         return _named(_STATUSES, self.span.status.code)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened at one moment of a span."""
-
-    time_ns: int
-    name: str
-    attributes: Mapping[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A span's reference to another one, in any trace."""
-
-    trace_id: bytes
-    span_id: bytes
-    trace_state: str
-    attributes: Mapping[str, Value]
-
-
-class State(StrEnum):
-    """How far the life of a span is known."""
-
-    ENDED = "ended"
-    OPEN = "open"
-    ABANDONED = "abandoned"
-    ABANDONED_THEN_ENDED = "abandoned, then ended"
-    UNENDED = "no end recorded"
-
-
-class Abandonment(NamedTuple):
-    """The recorder gave a span's client up.
-
-    Args:
-        position: Of the ABANDONED record.
-        at_ns: When, by the recorder's wall clock.
-        reason: Why.
-        pid: Of the client; None when no door could know.
-        uid: The same.
-    """
-
-    position: Position
-    at_ns: int
-    reason: str
-    pid: int | None
-    uid: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One span, whole.
-
-    Args:
-        trace_id: 16 bytes.
-        span_id: 8 bytes.
-        parent_span_id: 8 bytes; empty for a root.
-        name: As received, any characters.
-        kind: ``internal``, ``server``, ``client``, ``producer``, ``consumer`` or ``unspecified``.
-        service: ``service.name`` of its resource; empty when there is none.
-        start_ns: Nanoseconds since the Unix epoch, by the sender's clock.
-        end_ns: The same; 0 when there is none, or not yet.
-        status: ``unset``, ``ok`` or ``error``.
-        status_message: The sender's words.
-        attributes: Of several values under one key the last.
-        events: In the order in which they were sent.
-        links: The same.
-        trace_state: W3C ``tracestate`` as received.
-        resource: Attributes of the resource.
-        scope: Name of the instrumentation scope.
-        stamp: What the journal says of it; without an end, of the mark that opened it.
-        state: How far its life is known.
-        abandonment: Whether its client was given up; None when not.
-    """
-
-    trace_id: bytes
-    span_id: bytes
-    parent_span_id: bytes
-    name: str
-    kind: str
-    service: str
-    start_ns: int
-    end_ns: int
-    status: str
-    status_message: str
-    attributes: Mapping[str, Value]
-    events: tuple[Event, ...]
-    links: tuple[Link, ...]
-    trace_state: str
-    resource: Mapping[str, Value]
-    scope: str
-    stamp: Stamp
-    state: State = State.ENDED
-    abandonment: Abandonment | None = None
 
 
 def items(record: Record) -> Iterator[Item]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sidespand.query.spans import Span
+from sidespand.query.span import Span
 
 
 class Root(Enum):

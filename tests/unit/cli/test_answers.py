@@ -184,7 +184,19 @@ def test_without_an_index_a_query_names_the_next_step(run: Run, data_dir: Path) 
     outcome = run("ls", "kind:llm", "--data", data_dir)
 
     assert outcome.status == 1
-    assert "sidespan reindex" in outcome.err
+    assert f"sidespan reindex --data {data_dir}" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command", [["ls", "kind:llm"], ["stats"], ["sql", "SELECT 1"], ["export"]]
+)
+def test_where_no_store_is_no_index_is_missed(run: Run, tmp_path: Path, command: list[str]) -> None:
+    """It is the store that has to be named: none could be indexed there."""
+    outcome = run(*command, "--data", tmp_path)
+
+    assert (outcome.status, outcome.out) == (2, "")
+    assert f"there is no store in {tmp_path}" in outcome.err
+    assert "reindex" not in outcome.err
 
 
 def test_what_a_model_was_given_stands_below_its_span(run: Run, tmp_path: Path) -> None:

@@ -93,6 +93,14 @@ def test_what_cannot_be_compared_is_said(run: Run, store: Recorded, tmp_path: Pa
     assert "no call of a model" in run("diff", "last", "--data", tmp_path).err
 
 
+def test_a_span_that_the_trace_does_not_have_is_not_found(run: Run, store: Recorded) -> None:
+    """Of two, the second names the trace, and `last` is the newest of those."""
+    outcome = run("diff", "last", "last", "--data", store.path)
+
+    assert outcome.status == 1
+    assert "has no span last" in outcome.err
+
+
 def test_against_needs_one_span(run: Run, store: Recorded) -> None:
     """Two spans say it already."""
     span = store.run.agent.hex()

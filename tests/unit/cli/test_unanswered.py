@@ -61,3 +61,38 @@ def test_a_worker_that_is_being_started_is_waited_for(
         connection = unix_http.UnixConnection(api_sock, 60.0, 1.0)
         connection.connect()
         connection.close()
+
+
+@pytest.mark.parametrize("command", [["ls"], ["show", "last"], ["stats"], ["export"]])
+def test_a_question_waits_for_no_daemon_that_is_gone(
+    run: Run, tmp_path: Path, pauses: list[float], command: list[str]
+) -> None:
+    """The socket for spans that it left behind is no sign of a worker that is about to answer."""
+    left_behind(tmp_path / "ingest.sock")
+
+    outcome = run(*command, "--run", tmp_path)
+
+    assert outcome.status == 2
+    assert f"no daemon has its sockets in {tmp_path}" in outcome.err
+    assert pauses == []
+
+
+def test_a_question_waits_for_a_worker_that_is_being_started(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that takes spans is about to answer; when its socket is there, it is asked."""
+    waited: list[float] = []
+
+    def start(pause_s: float) -> None:
+        waited.append(pause_s)
+        (tmp_path / "api.sock").touch()
+
+    monkeypatch.setattr(time, "sleep", start)
+    with socket.socket(socket.AF_UNIX) as ingest:
+        ingest.bind(str(tmp_path / "ingest.sock"))
+        ingest.listen()
+        outcome = run("stats", "--run", tmp_path)
+
+    # It was asked: what stands there is no socket.
+    assert (outcome.status, len(waited)) == (2, 1)
+    assert "no daemon answers on" in outcome.err
