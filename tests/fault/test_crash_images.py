@@ -32,6 +32,12 @@ SPANS = 5
 REQUESTS = 120
 INFLIGHT = 4
 SEED = 20261121
+UNMOUNTABLE = "cannot be mounted"
+
+
+def losses(found: list[str]) -> list[str]:
+    """Return the violations that are the store's: a file system may be broken on its own."""
+    return [one for one in found if UNMOUNTABLE not in one]
 
 
 def send(daemon: Daemon, marks: Path, until_trimmed: Path | None) -> None:
@@ -102,7 +108,7 @@ def examined_image(image: Volume, examiner: Examiner, acked: Mapping[bytes, int]
     try:
         image.mount()
     except subprocess.CalledProcessError as error:
-        return [f"cannot be mounted: {error.stderr!r}"]
+        return [f"{UNMOUNTABLE}: {error.stderr!r}"]
     try:
         return examiner.examine(image.place, acked)
     finally:
@@ -144,7 +150,7 @@ def test_without_fsync_crash_images_lose_what_was_acked(tmp_path: Path, count: i
     """The harness can fail: with journal.durability none most images break the promise."""
     log = record(tmp_path, "ext4", CONFIG + 'durability = "none"\n')
     _, found = violated(tmp_path, "ext4", log, count)
-    assert found != []
+    assert losses(found) != []
     counted("crash images without fsync", images=count, violations=len(found))
 
 
@@ -156,5 +162,5 @@ def test_when_flushes_do_nothing_crash_images_lose_what_was_acked(
     """The harness can fail: under eatmydata most images break the promise."""
     log = record(tmp_path, "ext4", CONFIG, eatmydata())
     _, found = violated(tmp_path, "ext4", log, count)
-    assert found != []
+    assert losses(found) != []
     counted("crash images under eatmydata", images=count, violations=len(found))

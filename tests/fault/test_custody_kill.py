@@ -28,11 +28,16 @@ SALVAGE = ((call, nth) for call in ("rename", "link", "unlink", "fdatasync") for
 COPY = [("fsync", 1), ("fsync", 4), ("rename", 1), ("rename", 2), ("unlink", 1)]
 
 
-def killed(call: str, nth: int, what: str, *places: Path) -> bool:
-    """Run it until the N-th call of a kind kills it; tell whether there were so many."""
+def killed(call: str, nth: int, what: str, *places: Path, on: Path | None = None) -> bool:
+    """Run it until the N-th call of a kind, or of those on one file, kills it.
+
+    Returns:
+        Whether there were so many.
+    """
     require(shutil.which("strace"), "strace", "apt install strace")
+    on_file = ["-P", str(on)] if on is not None else []
     finished = subprocess.run(
-        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+        ["strace", "-f", "-qq", "-o", "/dev/null", *on_file, "-e", f"trace={call}",
          "-e", f"inject={call}:signal=KILL:when={nth}",
          sys.executable, "-m", "tests.fault.custody", what, *map(str, places)],
         capture_output=True, text=True, timeout=120, check=False,
@@ -40,6 +45,16 @@ def killed(call: str, nth: int, what: str, *places: Path) -> bool:
     assert finished.returncode in (0, -9), finished.stderr
     assert (finished.returncode == 0) == ("done" in finished.stdout)
     return finished.returncode == -9
+
+
+def killed_copying(call: str, nth: int, what: str, source: Path, copy: Path) -> None:
+    """Kill a backup or a restore; an ``unlink`` is that of the mark, the very last call."""
+    mark = copy / "UNFINISHED" if call == "unlink" else None
+    assert killed(call, nth, what, source, copy, on=mark)
+    assert (copy / "STORE.json").exists() == (mark is not None)
+    if mark is not None:
+        with pytest.raises(StoreUnreadable, match="not finished"), living(copy):
+            pass
 
 
 def every_call(what: str) -> Iterator[tuple[str, int]]:
@@ -108,15 +123,12 @@ def test_a_backup_that_was_killed_is_none(tmp_path: Path, call: str, nth: int) -
     main("fill", str(store))
     before = image(store)
 
-    assert killed(call, nth, "backup", store, copy)
+    killed_copying(call, nth, "backup", store, copy)
 
     # A reader that was killed leaves its entry in the lock file.
     after = image(store).items()
     changed = [name for name, raw in after if raw != before[name]]
     assert all(name.endswith(".mdb-lock") for name in changed)
-    if (copy / "STORE.json").exists():
-        with pytest.raises(StoreUnreadable, match="not finished"), living(copy):
-            pass
     main("backup", str(store), str(copy))
     assert payloads(copy) == payloads(store)
 
@@ -130,11 +142,8 @@ def test_a_restore_that_was_killed_is_begun_again(tmp_path: Path, call: str, nth
     main("fill", str(store))
     main("backup", str(store), str(copy))
 
-    assert killed(call, nth, "restore", copy, new)
+    killed_copying(call, nth, "restore", copy, new)
 
-    if (new / "STORE.json").exists():
-        with pytest.raises(StoreUnreadable, match="not finished"), living(new):
-            pass
     main("restore", str(copy), str(new))
     with living(new):
         pass

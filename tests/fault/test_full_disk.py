@@ -7,7 +7,7 @@ import pytest
 
 from sidespand.errors import Unavailable
 from sidespand.journal.retention import Retention
-from sidespand.limits import GIB, MIB
+from sidespand.limits import COMMIT_FAILURES_MAX, GIB, MIB
 from sidespand.model import Gap, Kind, Position, Record
 from tests.disks import fill, mounted
 from tests.unit.journal.lives import read_all
@@ -32,12 +32,19 @@ def patient(*, drop_oldest: bool = False) -> Retention:
 
 
 def fill_until_refused(store: Kept, first: int = 0) -> dict[int, int]:
-    """Append until a sender is told to come back; return the LSN of each request that was acked."""
+    """Append until a sender is told to come back; return the LSN of each request that was acked.
+
+    However often it asks again, that is no failure of the disk, which would end the process.
+    """
     acked = {}
     for number in range(first, first + REQUESTS_MAX):
         try:
             (acked[number],) = store.fill(1, number)
         except Unavailable:
+            for _ in range(COMMIT_FAILURES_MAX):
+                with pytest.raises(Unavailable):
+                    store.fill(1, number)
+            assert store.life.fatal == []
             return acked
     raise AssertionError("the disk was never full")
 

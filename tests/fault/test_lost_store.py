@@ -1,6 +1,7 @@
 """A store that is taken away under its daemon: nothing is acked that nobody would find again."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -19,23 +20,34 @@ pytestmark = pytest.mark.slow
 EXIT_IO = 74
 
 
-@pytest.mark.fault(21)
+@pytest.mark.fault(19, 21)
 def test_a_removed_store_is_not_acked_from(tmp_path: Path) -> None:
-    """After rm -rf no request is acked; after a few tries the daemon ends with 74."""
+    """After rm -rf no request is acked; after a few tries the daemon ends with 74.
+
+    The next start makes a store anew, and tells of the one of which nothing is left.
+    """
     daemon = Daemon(tmp_path)
     try:
         daemon.start()
         with FrameClient(daemon.ingest) as client:
             client.hello(os.urandom(16))
             client.records(1, encoded())
-            client.ack(1)
+            acked = client.ack(1).last_lsn
             shutil.rmtree(daemon.data)
             assert refused_until_it_leaves(client)
         assert daemon.process is not None
         assert daemon.process.wait(STOP_S_MAX) == EXIT_IO
+        assert "nothing is left" not in daemon.log()
+        daemon.start()
+        assert daemon.terminate() == 0
     finally:
         end(daemon)
     assert "commits keep failing, giving up" in daemon.log()
+    assert re.search(
+        rf"ERROR .*nothing is left of the store \w+, which was in {daemon.data}"
+        rf" and had come to \w+:{acked}\b",
+        daemon.log(),
+    )
 
 
 def refused_until_it_leaves(client: FrameClient) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sidespand.journal.layout import Layout
 from sidespand.model import Gap, Kind, Record
 from tests.fault.redacting import GONE, REQUESTS, main
 from tests.toolchain import require
@@ -80,9 +81,17 @@ def test_a_redaction_that_was_begun_is_completed(
     [("rename", "", 1), ("unlink", OLDEST, 1)],
 )
 def test_a_trim_that_was_begun_is_completed(tmp_path: Path, call: str, name: str, nth: int) -> None:
-    """The register and the files agree afterwards, and a reader finds trimmed records alone."""
+    """The register and the files agree afterwards, and a reader finds trimmed records alone.
+
+    The log tells of it before the register does, and the register before the file is gone.
+    """
     data_dir = tmp_path / "store"
     killed("trim", data_dir, call, name, nth)
+    layout = Layout(data_dir)
+    manifest = layout.read_manifest()
+    assert controls(data_dir, Kind.TRIM)
+    assert manifest is not None
+    assert (layout.segments()[0] in manifest.segments) == (call == "rename")
 
     with kept(data_dir) as store:
         store.clock.pass_time(WEEK_S + 1)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sidespand.errors import OutOfOrder, Unavailable
+from sidespand.errors import JournalFailed, OutOfOrder, Unavailable
 from sidespand.journal.reader import JournalReader
 from sidespand.journal.retention import Order, Retention
 from sidespand.journal.upkeep import Upkeep
@@ -115,9 +115,11 @@ class NodeModel(RuleBasedStateMachine):
         with (
             file_size_limit(16 * KIB),
             mock.patch("sidespand.platform.free_bytes", **room),
-            pytest.raises(Unavailable),
+            pytest.raises(Unavailable) as refused,
         ):
             self.life.append(content(bytes(2 * MIB), 3))
+        # Whoever waits for room is no reason to end the process.
+        assert isinstance(refused.value, JournalFailed) == (not full)
 
     @rule(seconds=st.sampled_from([1.0, 1801.0, -600.0]))
     def wait(self, seconds: float) -> None:

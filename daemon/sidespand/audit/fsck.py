@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from sidespand import lock
 from sidespand.audit.report import Fault
 from sidespand.audit.values import check
 from sidespand.errors import SidespanError, StoreUnreadable
@@ -100,15 +101,17 @@ def places(layout: Layout, manifest: Manifest | None) -> list[Place]:
 
 
 def check_files(layout: Layout, manifest: Manifest | None) -> Iterator[Damage]:
-    """Yield what can be told without a look into a segment.
+    """Yield what can be told without a look into a segment; of an unfinished copy only that it is.
 
     Args:
         layout: Of the store.
         manifest: What its register says; None where that cannot be read.
     """
     if layout.unfinished_path.exists():
-        what = "the copy of a store that was not finished"
-        yield Damage(Fault.UNFINISHED, layout.unfinished_path.name, what, "sidespan restore")
+        what = "the copy of a store that was not finished: the same command begins it anew"
+        again = f"sidespan restore BACKUP {layout.root}, or sidespan backup {layout.root}"
+        yield Damage(Fault.UNFINISHED, layout.unfinished_path.name, what, again)
+        return
     if manifest is None:
         what = "it is missing or damaged"
         yield Damage(Fault.STORE_DAMAGED, layout.manifest_path.name, what, SALVAGE)
@@ -117,11 +120,16 @@ def check_files(layout: Layout, manifest: Manifest | None) -> Iterator[Damage]:
         path = layout.path(one)
         name = _name(layout, path)
         if not path.exists():
+            if _was_trimmed(layout, one):
+                continue
+            what = "the file is gone"
+            if following is None:
+                what += ", and with it the end of the log: nobody knows how far that went"
             last = following.first_lsn - 1 if following is not None else one.first_lsn
             lost = (one.lineage.hex(), one.first_lsn, max(one.first_lsn, last))
-            yield Damage(Fault.SEGMENT_MISSING, name, "the file is gone", SALVAGE, *lost)
+            yield Damage(Fault.SEGMENT_MISSING, name, what, SALVAGE, *lost)
             continue
-        if manifest is not None and one not in registered:
+        if manifest is not None and one not in registered and not _was_born(layout, one):
             what = "the register does not name it: a start was cut short"
             yield Damage(Fault.SEGMENT_UNREGISTERED, name, what, _SERVE)
     for path in sorted(layout.sinks_dir.glob("*/cursor.json")):
@@ -209,9 +217,13 @@ def died(layout: Layout, place: Place, name: str) -> Damage:
     return Damage(Fault.READER_DIED, file, message, SALVAGE)
 
 
-def with_store(damage: Damage, data_dir: Path) -> Damage:
-    """Return a finding whose command names the store."""
-    return replace(damage, command=f"{damage.command} --data {data_dir}")
+def with_store(damage: Damage, layout: Layout) -> Damage:
+    """Return a finding whose command names the store; a backup is restored before it is mended."""
+    if damage.code is Fault.UNFINISHED:
+        return damage
+    if layout.backup_path.exists():
+        return replace(damage, command=f"sidespan restore {layout.root} DIR")
+    return replace(damage, command=f"{damage.command} --data {layout.root}")
 
 
 def _read(
@@ -282,6 +294,24 @@ def declares(body: Mapping[str, Any]) -> list[Declared]:
     if "quarantine" not in body:
         return []
     return [Declared(bytes(body["lineage"]), int(body["first_lsn"]), int(body["last_lsn"]))]
+
+
+def _was_trimmed(layout: Layout, one: Segment) -> bool:
+    # By a daemon, since the register was read: the file goes after its entry.
+    return one < min(_registered(layout), default=one)
+
+
+def _was_born(layout: Layout, one: Segment) -> bool:
+    # A daemon registers it right after it has its place.
+    return one in _registered(layout) or bool(lock.is_held(layout.lock_path))
+
+
+def _registered(layout: Layout) -> Sequence[Segment]:
+    try:
+        manifest = layout.read_manifest()
+    except SidespanError:
+        return ()
+    return manifest.segments if manifest is not None else ()
 
 
 def _is_in(first: int, last: int, named: Iterable[Declared]) -> bool:

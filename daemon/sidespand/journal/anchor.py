@@ -149,6 +149,24 @@ def read(directories: Sequence[Path], store_id: str) -> list[Anchor]:
     return found
 
 
+def of_lost(directories: Sequence[Path], store_id: str, data_dir: Path) -> list[Anchor]:
+    """Return the anchors of other stores that were in ``data_dir``, where ``store_id`` is now.
+
+    One that cannot be read says nothing.
+    """
+    found = []
+    for directory in directories:
+        for file in sorted(directory.glob("*.json")):
+            try:
+                with file.open("rb") as opened:
+                    anchor = parse(opened.read(ANCHOR_BYTES_MAX))
+            except (OSError, AnchorDamaged):
+                continue
+            if anchor.store_id != store_id and anchor.data_dir == str(data_dir):
+                found.append(anchor)
+    return found
+
+
 class AnchorKeeper:
     """Keeps a store's anchors near its head, from a thread of its own.
 

@@ -56,6 +56,7 @@ class Copied:
 
 # Told of a file and its size before it is copied.
 Progress = Callable[[str, int], None]
+_Copy = Callable[[Layout, Layout, Segment], Copied]
 
 
 def back_up(source: Layout, target: Layout, progress: Progress) -> list[Copied]:
@@ -70,9 +71,10 @@ def back_up(source: Layout, target: Layout, progress: Progress) -> list[Copied]:
 
     Raises:
         NotFound: There is no store.
-        ConfigError: The target is not empty, or in the store. Nothing was changed.
+        ConfigError: The target is not empty, or in the store, and nothing was changed; or it has no
+            room.
         Unavailable: The store changed faster than it could be copied. Retryable.
-        OSError: There is no room, or a file cannot be read.
+        OSError: A file cannot be read or written.
     """
     manifest = source.read_manifest()
     if manifest is None:
@@ -112,25 +114,30 @@ def restore(source: Layout, target: Layout, progress: Progress) -> list[Copied]:
     Raises:
         NotFound: There is no backup.
         StoreUnreadable: A file of the backup is not what was written, or its end cannot be read.
-        ConfigError: The target is not empty, or in the backup. Nothing was changed.
-        OSError: There is no room, or a file cannot be read.
+        ConfigError: The target is not empty, or in the backup, and nothing was changed; or it has
+            no room.
+        OSError: A file cannot be read or written.
     """
     listed = _read_list(source)
-    manifest = source.read_manifest()
+    try:
+        manifest = source.read_manifest()
+        end = find(source, manifest) if manifest is not None else None
+    except StoreUnreadable as error:
+        raise _damaged(source, str(error)) from error
     if manifest is None:
-        raise NotFound(f"there is no backup in {source.root}", hint="name the directory")
-    end = find(source, manifest)
+        raise _damaged(source, f"{source.manifest_path} and all segments are missing")
     claim(target, source)
+    _check_room(source, target, manifest.segments)
     _copy_sinks(source, target)
     copied = []
     for one in manifest.segments:
-        progress(one.name, source.path(one).stat().st_size)
-        made = _copy_closed(source, target, one)
+        path = source.path(one)
+        if not path.exists():
+            raise _damaged(source, f"{path} is missing")
+        progress(one.name, path.stat().st_size)
+        made = _copied(_copy_closed, source, target, one)
         if made.sha256 != listed.get(one.name):
-            raise StoreUnreadable(
-                f"{source.path(one)} is not what the backup wrote",
-                hint="use another backup, or copy this one and `sidespan salvage` the copy",
-            )
+            raise _damaged(source, f"{path} is not what the backup wrote")
         copied.append(made)
     for mine, theirs in zip(_due(target), _due(source), strict=True):
         if theirs.exists():
@@ -240,7 +247,7 @@ def _copy_segments(
         try:
             progress(one.name, source.path(one).stat().st_size)
             copy = _copy_open if one == newest else _copy_closed
-            found[one] = copy(source, target, one)
+            found[one] = _copied(copy, source, target, one)
         except FileNotFoundError:
             # It was trimmed, or took another place: the next round knows.
             found.pop(one, None)
@@ -264,6 +271,19 @@ def _used_bytes(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _copied(copy: _Copy, source: Layout, target: Layout, one: Segment) -> Copied:
+    try:
+        return copy(source, target, one)
+    except OSError as error:
+        if error.errno not in platform.NO_ROOM:
+            raise
+        # Somebody else took what was free when it began.
+        raise ConfigError(
+            f"{target.root}: {error.strerror}, in the middle of {one.name}",
+            hint="free space there, and run the same command once more, or name a larger disk",
+        ) from error
 
 
 def _copy_closed(source: Layout, target: Layout, one: Segment) -> Copied:
@@ -355,6 +375,14 @@ def _read_list(source: Layout) -> dict[str, str]:
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreUnreadable(f"{source.backup_path} is damaged", hint="use another one") from error
+
+
+def _damaged(source: Layout, what: str) -> StoreUnreadable:
+    return StoreUnreadable(
+        what,
+        hint=f"use another backup, or take what is left: `cp -a {source.root} COPY`,"
+        f" `rm COPY/{source.backup_path.name}`, `sidespan salvage --data COPY`",
+    )
 
 
 def _seal(target: Layout, manifest: Manifest) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import msgpack
 
-from sidespand import __version__, platform
+import sidespand
+from sidespand import platform
 from sidespand.clock import Clock
 from sidespand.errors import SidespanError, StoreUnreadable
 from sidespand.journal import keys
@@ -111,5 +112,5 @@ def _body(generation: Generation, begun: Head, clock: Clock) -> ControlBody:
         "capture": generation.capture,
         "previous_last_lsn": begun.last_lsn,
         "hlc_floor": [begun.stamp.wall_ns, begun.stamp.logical],
-        "software": f"sidespan/{__version__}",
+        "software": f"sidespan/{sidespand.__version__}",
     }

@@ -106,12 +106,14 @@ class Layout:
 
         Raises:
             StoreTooNew: A later version wrote it. Nothing was changed.
-            StoreUnreadable: It is damaged, or missing although segments are there. Nothing was
-                changed.
+            StoreUnreadable: It is damaged, or missing although segments or the mark of a copy are
+                there. Nothing was changed.
         """
         try:
             raw = self.manifest_path.read_bytes()
         except FileNotFoundError:
+            if self.unfinished_path.exists():
+                raise self.unfinished() from None
             if self.segments():
                 raise StoreUnreadable(
                     f"{self.manifest_path} is missing, but {self.segments_dir} holds segments",
@@ -121,6 +123,13 @@ class Layout:
         except OSError as error:
             raise StoreUnreadable(f"{self.manifest_path}: {error.strerror}") from error
         return _parse_manifest(raw, self.manifest_path)
+
+    def unfinished(self) -> StoreUnreadable:
+        """Return the refusal of a copy that bears the mark UNFINISHED."""
+        return StoreUnreadable(
+            f"data_dir: {self.root} is a copy of a store that was not finished",
+            hint="run the same `sidespan backup` or `sidespan restore` once more",
+        )
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest; it is durable when this returns."""

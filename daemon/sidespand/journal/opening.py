@@ -5,6 +5,7 @@ newest segment; anchors and place; the generation's first transaction; that segm
 What cannot be read stops the start, and nothing is ever reset.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from sidespand.journal.segment_file import inspect
 from sidespand.journal.state import Head, SessionRow
 from sidespand.limits import PREWRITE_FIRST_BYTES, SEGMENT_MAP_SLACK_BYTES
 from sidespand.model import ControlBody, NodeIdentity, OpenSpan
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,13 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
         StoreMoved: It is not where its last generation was. Nothing was changed.
         StoreTooNew: A later version wrote it. Nothing was changed.
     """
-    _refuse_copies(layout)
+    refuse_copies(layout)
     manifest = layout.read_manifest()
     if manifest is None:
+        _refuse_emptied(layout)
         # First of all, so that a start which is cut short here does not look like a lost manifest.
         manifest = Manifest(clock.random_bytes(16).hex(), ())
+        _tell_of_lost(layout, options, manifest.store_id)
         try:
             layout.write_manifest(manifest)
         except OSError as error:
@@ -154,16 +159,41 @@ def open_store(layout: Layout, options: Options, identity: NodeIdentity, clock: 
     return Opened(registered, writer, begun, start.sessions, open_spans, generation_row, origin)
 
 
-def _refuse_copies(layout: Layout) -> None:
+def refuse_copies(layout: Layout) -> None:
+    """Refuse a backup, and what a backup or a restore has not finished: nothing writes to those.
+
+    Raises:
+        StoreUnreadable: It is one of these. Nothing was changed.
+    """
     if layout.unfinished_path.exists():
-        raise StoreUnreadable(
-            f"data_dir: {layout.root} is a copy of a store that was not finished",
-            hint="run the same `sidespan backup` or `sidespan restore` once more",
-        )
+        raise layout.unfinished()
     if layout.backup_path.exists():
         raise StoreUnreadable(
             f"data_dir: {layout.root} is a backup, which nothing writes to",
             hint=f"`sidespan restore {layout.root} DIR` makes a store of it",
+        )
+
+
+def _refuse_emptied(layout: Layout) -> None:
+    # Only a store has sinks that have come somewhere.
+    cursor = min(layout.sinks_dir.glob("*/cursor.json"), default=None)
+    if cursor is not None:
+        raise StoreUnreadable(
+            f"{layout.manifest_path} and every segment are missing, but {cursor} tells of a store",
+            hint="put them back, or `sidespan restore BACKUP DIR` in another directory; if it is"
+            f" given up, remove {layout.sinks_dir} and start anew; nothing was changed",
+        )
+
+
+def _tell_of_lost(layout: Layout, options: Options, store_id: str) -> None:
+    for one in anchor.of_lost(options.anchor_dirs, store_id, layout.root):
+        _log.error(
+            "nothing is left of the store %s, which was in %s and had come to %s:%d: a new store"
+            " begins there",
+            one.store_id,
+            one.data_dir,
+            one.lineage.hex(),
+            one.lsn,
         )
 
 

@@ -21,7 +21,7 @@ from sidespand.journal.reader import JournalReader
 from sidespand.limits import KIB, MIB
 from sidespand.model import Kind
 from tests.clocks import ManualClock
-from tests.unit.journal import lives
+from tests.unit.journal import damaging, lives
 from tests.unit.journal.copies import put_back
 from tests.unit.journal.faults import file_size_limit
 from tests.unit.journal.lives import (
@@ -263,6 +263,25 @@ class TestRefused:
         """What LMDB would take for an empty store, or die of, is refused before it is mapped."""
         damage(segment_files(store)[-1])
         self.refused(StoreUnreadable, r"\.mdb")
+
+    @pytest.mark.fault(10)
+    @pytest.mark.parametrize("kind", ["main", "state", "leaf"])
+    def test_a_page_that_would_end_the_daemon(self, store: Path, kind: str) -> None:
+        """What LMDB would follow out of its file is found before LMDB sees it."""
+        path = segment_files(store)[-1]
+        page = damaging.pages_by_kind(path)[kind][-1]
+        damaging.overwrite(path, page, b"\xff" * 64)
+        self.refused(StoreUnreadable, "pages at the end of the log are damaged")
+
+    @pytest.mark.fault(19)
+    def test_a_store_of_which_only_cursors_are_left(self, store: Path) -> None:
+        """No store begins anew where a sink's cursor tells that there was one."""
+        (store / "sinks/archive").mkdir(parents=True)
+        (store / "sinks/archive/cursor.json").write_bytes(b"{}")
+        (store / "STORE.json").unlink()
+        shutil.rmtree(store / "seg")
+        (store / "seg").mkdir()
+        self.refused(StoreUnreadable, "archive/cursor.json tells of a store")
 
     def test_a_damaged_last_record(self, store: Path) -> None:
         """The end of the log is checked by its checksums before it is built upon."""
