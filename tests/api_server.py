@@ -127,7 +127,8 @@ async def serving(
         one.setblocking(False)
     port = tcp.getsockname()[1]
     stock = Stock(reader, normaliser(), index)
-    api = Api(stock, desk or Desk(), Check(), lambda: f"http://127.0.0.1:{port}")
+    web = f"http://127.0.0.1:{port}"
+    api = Api(stock, desk or Desk(), Check(), lambda: web, place / "ingest.sock")
     hosts = ("localhost", "127.0.0.1")
     servers = [
         ApiServer(api.app(Door(hosts, writes=True)), [listener]),

@@ -79,7 +79,7 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
     try:
         return {
             view: sorted(reader.sql(f"SELECT * FROM {view}", 1000).rows, key=repr)
-            for view in ("traces", "spans", "events", "links", "logs")
+            for view in ("traces", "spans", "events", "links", "logs", "states")
         }
     finally:
         reader.close()

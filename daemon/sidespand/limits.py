@@ -293,21 +293,25 @@ INDEX_RETRY_S: Final = 1.0
 INDEX_DISK_MARGIN: Final = 1.25
 INDEX_DISK_FREE_MIN: Final = 0.02
 INDEX_GIVE_WAY_S: Final = 10.0
-# Objects that are made between two looks for cycles, in the worker.
+# Objects that are made between two looks for cycles, in the worker and in a command.
 GC_ALLOCATIONS: Final = 70_000
 # Further behind than this it says that it is being built.
 INDEX_LIVE_LAG_S: Final = 5.0
 # A text of one item beyond this is not searched; JSON beyond the second is searched as it stands.
 INDEX_TEXT_CHARACTERS_MAX: Final = 64 * KIB
 INDEX_JSON_BYTES_MAX: Final = 256 * KIB
+# Sets of keys whose words are remembered, and how long one may be.
+INDEX_SHAPES_CACHED_MAX: Final = 512
+INDEX_SHAPE_CHARACTERS_MAX: Final = 4 * KIB
 # Items whose texts share a table: what a redaction writes anew, and how many tables a search asks.
 INDEX_PART_ITEMS: Final = 131_072
 INDEX_PART_CHARACTERS: Final = 256 * MIB
 # What lies further apart in time shares none, nor more than an eighth of what is kept.
 INDEX_PART_S: Final = 86400.0
 INDEX_PARTS_KEPT_MIN: Final = 8
-# In memory, while it writes: names, 150 bytes each; traces, 1 KiB each; calls of models, 300 bytes.
-INDEX_TERMS_CACHED_MAX: Final = 32_768
+# In memory, while it writes: names of a field, 150 bytes each; traces, 1 KiB each; calls of models,
+# 300 bytes.
+INDEX_TERMS_CACHED_MAX: Final = 8192
 INDEX_TRACES_CACHED_MAX: Final = 2048
 INDEX_SPANS_CACHED_MAX: Final = 4096
 INDEX_CALLS_MAX: Final = 16_384
@@ -323,6 +327,8 @@ INDEX_BUSY_S: Final = 5.0
 INDEX_BIRTH_S: Final = 1.0
 # One question; candidates that it weighs one by one before it walks in order; rows of statistics.
 INDEX_QUERY_S: Final = 2.0
+# What it gets beyond that, to bring what it has found.
+INDEX_GRACE_S: Final = 0.5
 # A trace of a million spans is read whole.
 INDEX_SKELETON_S: Final = 60.0
 INDEX_CANDIDATES_MAX: Final = 20_000
@@ -342,6 +348,8 @@ SQL_VALUE_BYTES_MAX: Final = 1 * MIB
 # What is read of an id or a name among a span's attributes, and a count that is still believed.
 AI_TEXT_CHARACTERS_MAX: Final = 512
 AI_COUNT_MAX: Final = 2**53
+# Sets of keys for which it is remembered how they are read.
+AI_SHAPES_CACHED_MAX: Final = 1024
 # Beyond it a double, which is what most readers of JSON make of a number, skips integers.
 JSON_INTEGER_MAX: Final = 2**53 - 1
 # Acts of redaction that an answer tells of.
@@ -387,6 +395,8 @@ REWRITE_BATCH_BYTES: Final = 4 * MIB
 API_BODY_BYTES_MAX: Final = 1 * MIB
 API_POSITIONS_MAX: Final = 20_000
 API_CONNECTIONS_MAX: Final = 64
+# Who connects and does not say what it wants takes the place of another.
+API_HEAD_S: Final = 10.0
 # Questions that are worked on at once, and those that may wait; questions of order, which take
 # seconds and memory, one at a time.
 API_THREADS: Final = 4
@@ -397,10 +407,11 @@ API_TARGET_BYTES_MAX: Final = 16 * KIB
 API_ROWS_MAX: Final = 500
 API_SQL_ROWS_MAX: Final = 10_000
 API_BUCKETS_MAX: Final = 500
-# Streams of changes: how many, how often they look, how much one look tells, and how long one is
-# silent before it says that it lives.
+# Streams of changes: how many, how often they look, also where the index says that it stands still,
+# how much one look tells, and how long one is silent before it says that it lives.
 API_STREAMS_MAX: Final = 16
 STREAM_COALESCE_S: Final = 0.1
+STREAM_LOOK_S: Final = 1.0
 STREAM_ROWS_MAX: Final = 200
 STREAM_HEARTBEAT_S: Final = 10.0
 # One part of a large value that is asked for without a range.

@@ -240,6 +240,8 @@ def _checked(name: str, kind: str, values: tuple[Value, ...]) -> tuple[Value, ..
     if name in _CHOICES:
         return tuple(Value(_choice(name, one.text)) for one in values)
     if name == "has":
+        if len({one.text.startswith("attr.") for one in values}) > 1:
+            raise ValueError("has:attr.KEY is asked for in a term of its own")
         return tuple(Value(_has(one.text)) for one in values)
     if kind == "id":
         return tuple(Value(_id(name, one.text)) for one in values)

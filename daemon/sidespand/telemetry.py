@@ -1,6 +1,7 @@
 """The daemon's own metrics, declared once. Suffixes follow what collector dashboards look for."""
 
 from collections.abc import Callable
+from itertools import product
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,11 +14,13 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from sidespand.errors import JournalFailed, Unavailable
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # Of every counter another series would tell when it began, which is when the process did.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-
+_DOORS = ("ingest", "grpc", "http")
 _SINK_COUNTERS = {
     "delivered_items": "Items that the sink took.",
     "rejected_items": "Items that the sink refused for good, now among its dead letters.",
@@ -86,6 +89,9 @@ class Telemetry:
             ["door", "reason"],
             registry=registry,
         )
+        # A series that begins with what it counts shows no increase, and alerts ask for that.
+        for door, error in product(_DOORS, (Unavailable, JournalFailed)):
+            self.refused_requests.labels(door, error.__name__)
         self.repeated_requests = Counter(
             "sidespan_receiver_repeated_requests",
             "Requests that had come before and were not stored again.",

@@ -12,8 +12,10 @@ from typing import Any
 import grpc
 import pytest
 
+from sidespand.sinks.dead_letters import FILE_NAME
+from tests import doors
 from tests.collector import Collector, Failure, collecting
-from tests.daemon import Daemon
+from tests.daemon import Daemon, wait_until
 from tests.frame_client import FrameClient
 from tests.journals import eventually, run
 from tests.otlp import export_request
@@ -90,6 +92,14 @@ async def _look_and_replay(daemon: Daemon, collector: Collector) -> None:
     assert POISON.decode() not in names(collector)
     counted = await sidespan(daemon, "ls", "--json")
     assert counted["sinks"]["far"]["letters"] == 1
+    kept = (daemon.data / "sinks/far" / FILE_NAME).stat().st_size
+
+    def told() -> bool:
+        rejected = doors.figure(daemon, "sidespan_sink_rejected_items_total", sink="far")
+        kept_bytes = doors.figure(daemon, "sidespan_sink_dead_letter_bytes", sink="far")
+        return (rejected, kept_bytes) == (1, kept)
+
+    await asyncio.to_thread(wait_until, told, 20.0, "the figures")
     listed = await sidespan(daemon, "ls", "far", "--json")
     (letter,) = listed["letters"]
     assert letter["reason"] == "INVALID_ARGUMENT: bad \x1b[31m"

@@ -155,7 +155,8 @@ def test_metrics_add_up_to_what_was_sent(daemon: Daemon) -> None:
         ("http", "metrics"): 1,
     }
     assert found["sidespan_receiver_refused_items_total"] == {("ingest", "spans"): 1}
-    assert found["sidespan_receiver_refused_requests_total"] == {
+    refused = found["sidespan_receiver_refused_requests_total"]
+    assert {labels: count for labels, count in refused.items() if count} == {
         ("ingest", "InvalidRequest"): 1,
         ("ingest", "OutOfOrder"): 1,
         ("grpc", "InvalidRequest"): 1,

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SIDESPAN = [
     sys.executable,
     "-c",
-    "import sys; from sidespan._command import main; sys.exit(main())",
+    "import sys; from sidespand.cli.script import main; sys.exit(main())",
 ]
 PROCESS_S_MAX = 60
 

@@ -45,6 +45,7 @@ def jsonl(name: str, more: str = "") -> str:
     return f'[sinks.{name}]\ntype = "jsonl"\n{more}\n'
 
 
+@pytest.mark.fault(42)
 def test_sinks_are_added_removed_and_changed_while_it_runs(tmp_path: Path) -> None:
     """A new one gets all there is, one that returns goes on, a fault changes nothing."""
     with running(tmp_path, config=jsonl("one")) as daemon:
@@ -76,6 +77,21 @@ def test_sinks_are_added_removed_and_changed_while_it_runs(tmp_path: Path) -> No
         assert daemon.terminate() == 0
 
 
+def test_a_sink_that_cannot_be_made_costs_no_other(tmp_path: Path) -> None:
+    """What a sound table fails at on this disk is told, and those that were to go still run."""
+    with running(tmp_path, config=jsonl("one")) as daemon:
+        send(daemon, "a")
+        wait_until(lambda: services(daemon, "one") == ["a"] * 2, WAIT_S, "the first sink")
+        (daemon.data / "sinks/two").write_text("in the way", encoding="utf-8")
+
+        reload(daemon, jsonl("two"))
+        wait_until(lambda: "the configuration stays as it was" in daemon.log(), WAIT_S, "the fault")
+        assert "sinks.two" in daemon.log()
+        send(daemon, "b")
+        wait_until(lambda: services(daemon, "one")[2:] == ["b"] * 2, WAIT_S, "the sink as it was")
+        assert daemon.terminate() == 0
+
+
 def test_a_sink_that_is_required_no_more_holds_nothing(tmp_path: Path) -> None:
     """After a reload a full journal makes room that a dead required sink had denied."""
     with socket.socket() as nobody:
@@ -93,6 +109,7 @@ def test_a_sink_that_is_required_no_more_holds_nothing(tmp_path: Path) -> None:
             assert daemon.terminate() == 0
 
 
+@pytest.mark.fault(42)
 def test_whoever_asks_for_a_reload_is_told(tmp_path: Path) -> None:
     """What was taken up and what waits for a restart; or every fault, and nothing has changed."""
 

@@ -16,6 +16,21 @@ SYSTEMD = Path(__file__).parents[2] / "systemd"
 DROP_INS = "/etc/systemd/system/sidespan.service.d"
 CONFIG = "/etc/sidespan/sidespan.toml"
 WAIT_S = 20.0
+# What docs/operations.md promises of a stop, a crash and a hang, and what the kernel holds it to.
+BOUNDS = {
+    "WatchdogUSec": "1min",
+    "RestartUSec": "1s",
+    "StartLimitIntervalUSec": "1min",
+    "StartLimitBurst": "5",
+    "TimeoutStopUSec": "15s",
+    "KillMode": "mixed",
+    "UMask": "0077",
+    "ConfigurationDirectoryMode": "0750",
+    "LimitCORE": "0",
+    "LimitNOFILE": "16384",
+    "MemoryMax": str(1 << 30),
+    "TasksMax": "256",
+}
 
 
 @pytest.fixture
@@ -57,6 +72,10 @@ def test_it_starts_restarts_reloads_and_stops(host: Machine) -> None:
     """Active means ready; after SIGKILL it goes on in the same log; a stop is clean."""
     assert host.shown("ActiveState") == "active"
     assert host.shown("StatusText") == "recording in generation 1"
+    shown = host.ok("systemctl", "show", f"--property={','.join(BOUNDS)}", "sidespan")
+    assert dict(line.split("=", 1) for line in shown.splitlines()) == BOUNDS
+    # Whether the clock is synchronised is part of the record.
+    assert "adjtimex" in host.shown("SystemCallFilter").split()
     assert emit(host, "before") == 0
 
     host.ok("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "sidespan")
@@ -81,6 +100,8 @@ def test_it_starts_restarts_reloads_and_stops(host: Machine) -> None:
 
     host.ok("systemctl", "stop", "sidespan")
     assert (host.shown("ActiveState"), host.shown("Result")) == ("inactive", "success")
+    # A store that is put back while it is stopped is noticed by its anchor.
+    assert host.ok("ls", "/run/sidespan/anchor").endswith(".json\n")
 
 
 def test_a_faulty_configuration_is_not_tried_again(host: Machine) -> None:
@@ -163,18 +184,26 @@ def test_a_dynamic_user_records_for_the_same_groups(host: Machine) -> None:
     host.ok("systemctl", "restart", "sidespan")
     assert host.shown("StatusText") == "recording in generation 3"
     assert host.ok("readlink", "/var/lib/sidespan") == "private/sidespan\n"
+    assert host.ok("ls", "/var/lib/sidespan-anchor/").endswith(".json\n")
     assert lineages(host) == 1
 
 
 def test_a_user_of_your_own_records(host: Machine) -> None:
-    """The drop-in names another user, whose group then may write."""
+    """The drop-in names another user, whose group then may write; nobody else may read."""
     host.ok("useradd", "--system", "--user-group", "agents")
     host.ok("usermod", "--append", "--groups", "agents", "other")
     host.ok("chgrp", "agents", "/etc/sidespan")
+    assert set(host.shown("IPAddressAllow").split()) == {"127.0.0.0/8", "::1/128"}
+    remote = SYSTEMD / "remote-sinks.conf"
+    put(host, f"{DROP_INS}/{remote.name}", remote.read_text(encoding="utf-8"))
     drop_in(host, "custom-user.conf")
     assert host.shown("ActiveState") == "active"
+    assert set(host.shown("IPAddressAllow").split()) == {"0.0.0.0/0", "::/0"}
     assert host.ok("stat", "--format=%U:%G", "/run/sidespan/ingest.sock") == "agents:agents\n"
     assert [emit(host, "x", user) for user in ("writer", "other")] == [1, 0]
+    found = ("test", "-S", "/run/sidespan/api.sock")
+    wait_until(lambda: host.run(*found).returncode == 0, WAIT_S, "the API")
+    assert host.ok("stat", "--format=%U %a", "/run/sidespan/api.sock") == "agents 600\n"
 
 
 def test_a_user_runs_a_service_of_its_own(host: Machine) -> None:
@@ -205,6 +234,7 @@ def test_a_user_runs_a_service_of_its_own(host: Machine) -> None:
     told = ann(PROGRAM, "install-service", "--user", "--exec", PROGRAM)
     assert "write /opt/ann/.config/systemd/user/sidespan.service" in told
     assert shown("StatusText") == "recording in generation 1"
+    assert shown("WatchdogUSec") == BOUNDS["WatchdogUSec"]
     ann(PROGRAM, "emit", "mine")
     ann("systemctl", "--user", "kill", "--kill-whom=main", "--signal=KILL", "sidespan")
     wait_until(lambda: shown("StatusText") == "recording in generation 2", WAIT_S, "a restart")

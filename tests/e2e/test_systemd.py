@@ -10,7 +10,7 @@ import pytest
 
 from sidespand.errors import ConfigError
 from sidespand.files import read_secret
-from tests.daemon import Daemon
+from tests.daemon import Daemon, wait_until
 from tests.toolchain import require
 
 UNIT = Path(__file__).parents[2] / "systemd/sidespan.service"
@@ -116,6 +116,8 @@ def test_as_a_service_only_sockets_are_open(tmp_path: Path) -> None:
     daemon.command = daemon.command[: daemon.command.index("--data")]
     daemon.start()
     try:
+        # The sockets answer a moment before the log lists them.
+        wait_until(lambda: "listening on" in daemon.log(), 20, "the list of doors")
         log = daemon.log()
     finally:
         daemon.terminate()

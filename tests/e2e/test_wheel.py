@@ -28,26 +28,33 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def environment(directory: Path, *requirements: str) -> Path:
-    """Return the ``bin`` of a new environment with ``requirements`` installed."""
+def environment(directory: Path, *installs: tuple[str, ...]) -> Path:
+    """Return the ``bin`` of a new environment after ``pip install`` with each of ``installs``."""
     venv.create(directory, with_pip=True, symlinks=True)
-    subprocess.run(
-        [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", *requirements],
-        check=True, capture_output=True, timeout=INSTALL_S_MAX,
-    )  # fmt: skip
+    for arguments in installs:
+        subprocess.run(
+            [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", *arguments],
+            check=True, capture_output=True, timeout=INSTALL_S_MAX,
+        )  # fmt: skip
     return directory / "bin"
 
 
 @pytest.fixture(scope="module")
 def node(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the ``bin`` of an environment with the daemon and pytest."""
-    return environment(tmp_path_factory.mktemp("node"), f"{wheel}[daemon]", "pytest")
+    """Return the ``bin`` of an environment with the daemon, as docs/compatibility.md installs it.
+
+    With hashes pip refuses whatever the lock does not pin. Beside it, pytest.
+    """
+    locked = ("--require-hashes", "-r", str(ROOT / "requirements/daemon.txt"))
+    return environment(
+        tmp_path_factory.mktemp("node"), locked, ("--no-deps", str(wheel)), ("pytest",)
+    )
 
 
 @pytest.mark.slow
 def test_the_bare_client_needs_nothing_else(wheel: Path, tmp_path: Path) -> None:
     """Without an extra nothing third-party is loaded, and the command says what to install."""
-    commands = environment(tmp_path / "bare", str(wheel))
+    commands = environment(tmp_path / "bare", (str(wheel),))
     code = (
         "import json, sys, sidespan\n"
         "sidespan.init(service='x')\n"

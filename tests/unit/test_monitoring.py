@@ -113,6 +113,15 @@ def test_panels_have_places_of_their_own() -> None:
         assert panel["datasource"]["uid"] == "${datasource}"
 
 
+def test_the_dashboard_asks_for_no_variable_that_it_lacks() -> None:
+    """Data source and node can be chosen, and every other variable is Grafana's own."""
+    offered = {one["name"]: one["type"] for one in DASHBOARD["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD)))
+
+    assert offered == {"datasource": "datasource", "instance": "query"}
+    assert used == {*offered, "__rate_interval", "__all"}
+
+
 def test_the_pages_are_what_the_code_says() -> None:
     """`make reference` would change neither the configuration's page nor the table of metrics."""
     assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page()

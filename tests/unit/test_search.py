@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidespand.errors import InvalidRequest
+from sidespand.limits import SEARCH_VALUES_MAX
 from sidespand.search import FIELDS, Query, Sort, Term, Value, parse, sort_by, text
 from sidespand.search_fields import KINDS, SCOPES, SORTS, STATUSES
 
@@ -78,6 +79,8 @@ def test_a_time_in_summer_has_the_zone_s_summer_offset() -> None:
         ("dur:>2", ["2s"]),
         ("model:>3", ["model is none"]),
         ("has:eror", ["did you mean error?"]),
+        ("has:attr.app.key,cost", ["a term of its own"]),
+        ("model:" + ",".join("a" * (SEARCH_VALUES_MAX + 1)), ["at most", "values"]),
         ("trace:12", ["6 to 32"]),
         ("sort:-dura", ["did you mean dur?"]),
         ('name:"open', ["character 6"]),

@@ -15,7 +15,8 @@ from sidespand.model import Position
 from sidespand.query.documents import Document, open_span_document
 from sidespand.query.logs import log_items
 from sidespand.query.redactions import redaction_document
-from sidespand.query.spans import Value, begun_items, decode
+from sidespand.query.span import Value
+from sidespand.query.spans import begun_items, decode
 from sidespand.search import Query, Sort
 
 

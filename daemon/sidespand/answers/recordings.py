@@ -10,7 +10,8 @@ from sidespand.limits import RECORDINGS_BYTES_MAX
 from sidespand.model import Position, Record, SpanKey
 from sidespand.query.lives import abandonments, settle
 from sidespand.query.logs import LogItem, log_items
-from sidespand.query.spans import Abandonment, Item, Span, begun_items, decode
+from sidespand.query.span import Abandonment, Span
+from sidespand.query.spans import Item, begun_items, decode
 
 
 class Recording(NamedTuple):

@@ -23,7 +23,7 @@ from sidespand.query.find import parse_id
 from sidespand.query.logs import LogItem
 from sidespand.query.receipts import Place as ItemPlace
 from sidespand.query.receipts import edges_document, record_document
-from sidespand.query.spans import Span
+from sidespand.query.span import Span
 
 # Those members of a message's part that are no content.
 _NAMES = ("type", "id", "name", "mime_type", "modality")

@@ -36,7 +36,10 @@ def begin_index(
         secrets: What is not stored.
     """
     indexer = _indexer(config, journal, secrets)
-    return indexer, IndexReader(indexer.path, INDEX_QUERY_S, indexer.lag, indexer.look)
+    reader = IndexReader(
+        indexer.path, INDEX_QUERY_S, indexer.lag, indexer.look, lambda: indexer.position
+    )
+    return indexer, reader
 
 
 def figures(indexer: Indexer) -> IndexFigures:

@@ -23,6 +23,7 @@ from sidespand.limits import REDACTION_RECORDS_MAX, REDACTION_TRACES_MAX
 from sidespand.model import Gap, Position
 from sidespand.redaction import Target
 from sidespand.sinks.carrier import Carrier
+from sidespand.sinks.tap import Tap
 
 # Records that are looked at before others of the event loop get their turn.
 _PER_TURN = 16
@@ -37,6 +38,7 @@ class NodeAdmin:
         carriers: Of its sinks; it looks each time.
         channel: To the recorder.
         places: The directory of the sinks' directories.
+        tap: Of the carriers; None where there is none.
         index: None where there is none.
         reload: Has the worker take up another configuration.
     """
@@ -48,9 +50,11 @@ class NodeAdmin:
         channel: WorkerEnd,
         places: Path,
         *,
+        tap: Tap | None,
         index: Indexer | None,
         reload: Callable[[], Awaitable[Reloaded]],
     ) -> None:
+        self._tap = tap
         self._index = index
         self._reload = reload
         self._reader = reader
@@ -67,7 +71,8 @@ class NodeAdmin:
         """Redact the records at ``positions``; return what became of it.
 
         Raises:
-            SidespanError: As the recorder or the reader of the store says.
+            SidespanError: As the recorder or the reader of the store says; or the tap's file, with
+                no sink left to tend to it, holds what was redacted.
         """
         found = await find(self._reader, positions)
         told = await redact_in_parts(found, actor, reason, self._ask)
@@ -92,6 +97,7 @@ class NodeAdmin:
         names = {carrier.name for carrier in self._carriers}
         for letters in left_behind(self._places, names):
             await asyncio.to_thread(letters.erase, gone)
+        await self._erase_orphaned_tap(gone)
         copies = {
             carrier.name: count_passed(gone, carrier.reached)
             for carrier in self._carriers
@@ -101,6 +107,18 @@ class NodeAdmin:
         return answer(
             found, told, erased=erased, copies=copies, pending=pending, index=index, left=left
         )
+
+    async def _erase_orphaned_tap(self, gone: Sequence[Gap]) -> None:
+        # A carrier erases the tap with its own files, at once or when it reads of it in the log.
+        if self._tap is None or self._carriers:
+            return
+        try:
+            await self._tap.erase(gone)
+        except OSError as error:
+            raise SidespanError(
+                f"tap.path: its file may still hold what was redacted: {error.strerror}",
+                hint="remove the file that tap.path names",
+            ) from error
 
     async def reindex(self) -> dict[str, Any]:
         """Have the index begun anew; it is built from the journal meanwhile.

@@ -9,6 +9,7 @@ from sidespand.clock import SystemClock
 from sidespand.config import Config
 from sidespand.errors import ConfigError
 from sidespand.journal.layout import Layout
+from sidespand.journal.opening import refuse_copies
 from sidespand.journal.upkeep import Upkeep
 from sidespand.lock import FileLock
 from sidespand.model import Position
@@ -20,8 +21,10 @@ def owned(layout: Layout) -> Iterator[None]:
 
     Raises:
         InUse: One does.
+        StoreUnreadable: It is a backup, or an unfinished copy, which nothing writes to.
         ConfigError: This user may not write there.
     """
+    refuse_copies(layout)
     try:
         lock = FileLock(layout.lock_path, f"the store in {layout.root}", "data_dir")
     except OSError as error:
@@ -42,6 +45,7 @@ async def declare(config: Config) -> Position:
         Where the log ends then. Should this be cut short, the next start does it.
 
     Raises:
+        StoreMoved: The store is a copy, which tells of it once it was started with leave.
         SidespanError: As the store says; what was repaired is.
     """
     clock = SystemClock()

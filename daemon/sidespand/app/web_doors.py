@@ -36,7 +36,8 @@ class WebDoors:
         self._config = config
         self._address: str | None = None
         self._checker = StoreChecker(config.data_dir)
-        self._api = Api(stock, admin, self._checker, lambda: self._address)
+        ingest = config.runtime_dir / "ingest.sock"
+        self._api = Api(stock, admin, self._checker, lambda: self._address, ingest)
         # Who may connect may read all that was recorded: its owner, and the group that is named.
         group = config.web_socket_gid
         ownership = Ownership(mode=0o600) if group is None else Ownership(gid=group)

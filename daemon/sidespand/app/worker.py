@@ -91,6 +91,7 @@ class Worker:
             self._runner.carriers,
             self._channel,
             self._carriers.places,
+            tap=self._carriers.tap,
             index=self._indexer,
             reload=self._reload,
         )

@@ -16,13 +16,14 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidespand.evidence.failures import Malformed, NotVerified
 from sidespand.limits import NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX
+
+if TYPE_CHECKING:
+    # Loading it takes longer than to answer a question that no signature decides.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_ID_BYTES = 4
 PUBLIC_KEY_BYTES = 32
@@ -54,6 +55,9 @@ class Verifier:
 
     def holds(self, text: str, signature: bytes) -> bool:
         """Tell whether ``signature`` is this key's over ``text``."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, text.encode())
         except InvalidSignature:
@@ -69,7 +73,7 @@ class Signer:
         key: It stays in memory; only ``text`` gives it away.
     """
 
-    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, key: "Ed25519PrivateKey") -> None:
         assert is_key_name(name)
         self._key = key
         self.verifier = Verifier(name, key.public_key().public_bytes_raw())
@@ -77,6 +81,8 @@ class Signer:
     @classmethod
     def generate(cls, name: str) -> "Signer":
         """Return a fresh key from the kernel's random source."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(name, Ed25519PrivateKey.generate())
 
     def text(self) -> str:
@@ -192,6 +198,8 @@ def parse_signer(text: str) -> Signer:
     Raises:
         Malformed: It is not one, or its key id is not that of its key.
     """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     if not text.startswith(_PRIVATE):
         raise Malformed("the signer key does not begin with PRIVATE+KEY+")
     name, key_id, seed = _key_parts(text.removeprefix(_PRIVATE))

@@ -51,6 +51,30 @@ def test_an_idle_journal_answers_and_writes_nothing(tmp_path: Path) -> None:
     run(test())
 
 
+def test_one_late_sign_does_not_end_a_busy_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two lies half the manager's period at most, as sd_watchdog_enabled(3) asks."""
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(pause_s: float) -> None:
+        pauses.append(pause_s)
+        await sleep(0)
+
+    async def pulse() -> None:
+        pass
+
+    async def test() -> None:
+        watchdog = Watchdog(pulse, 60.0, lambda _: None)
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        watchdog.start()
+        await eventually(lambda: len(pauses) > 2, "signs of life")
+        await watchdog.close()
+
+    run(test())
+
+    assert 1.0 < max(pauses) <= 30.0
+
+
 def test_a_stuck_commit_stops_the_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the disk does not answer none is sent; they go on when it does."""
     going, stuck = threading.Event(), threading.Event()

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 import sidespan
+import sidespand
 from sidespan.testing import FakeDaemon
 
-CLIENT = Path(sidespan.__file__).parents[1]
-# Without site-packages: neither the daemon nor anything else is installed.
+PACKAGES = [str(Path(package.__file__).parents[1]) for package in (sidespan, sidespand)]
+# Without site-packages: the wheel alone, and nothing that the daemon needs.
 SIDESPAN = [
     sys.executable, "-I", "-S", "-W", "error", "-c",
-    f"import sys; sys.path.insert(0, {str(CLIENT)!r}); "  # noqa: ISC004 - One program.
-    "from sidespan._command import main; sys.exit(main())",
+    f"import sys; sys.path[:0] = {PACKAGES!r}; "  # noqa: ISC004 - One program.
+    "from sidespand.cli.script import main; sys.exit(main())",
 ]  # fmt: skip
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"

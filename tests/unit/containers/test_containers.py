@@ -9,6 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from compose_spec import PyCompose
 from dockerfile_parse import DockerfileParser
 
 from sidespand.cli import commands
@@ -22,20 +23,61 @@ MANIFESTS: list[dict[str, Any]] = list(
     yaml.safe_load_all((CONTAINERS / "daemonset.yaml").read_text())
 )
 VARIABLES = {key.variable for key in KEYS}
+# Source: the Dockerfile reference; Containerfile(5).
+INSTRUCTIONS = {
+    "FROM", "RUN", "CMD", "LABEL", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER",
+    "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
+}  # fmt: skip
 # Of the client, not of the daemon.
 CLIENTS = {"SIDESPAN_SOCKET"}
 
 
+def lines() -> list[tuple[str, str]]:
+    """Return instructions of the image, and their values."""
+    parser = DockerfileParser(fileobj=io.BytesIO((CONTAINERS / "Containerfile").read_bytes()))
+    found = [(one["instruction"], one["value"]) for one in parser.structure]
+    return [one for one in found if one[0] != "COMMENT"]
+
+
 def instructions(name: str) -> list[str]:
     """Return the values of one kind of instruction."""
-    parser = DockerfileParser(fileobj=io.BytesIO((CONTAINERS / "Containerfile").read_bytes()))
-    return [one["value"] for one in parser.structure if one["instruction"] == name]
+    return [value for instruction, value in lines() if instruction == name]
 
 
 def manifest(kind: str) -> dict[str, Any]:
     """Return the one manifest of a kind."""
     (found,) = (one for one in MANIFESTS if one["kind"] == kind)
     return found
+
+
+def test_the_image_is_made_of_instructions_that_there_are() -> None:
+    """None is misspelt, and what is copied from another stage is copied from one before."""
+    stages: list[str] = []
+    for instruction, value in lines():
+        assert instruction in INSTRUCTIONS
+        if instruction == "FROM":
+            stages.append(value.partition(" AS ")[2])
+        source = re.match(r"--from=(\S+)", value) if instruction == "COPY" else None
+        assert source is None or source[1] in stages[:-1]
+
+    assert len(stages) == 2
+
+
+def test_the_compose_file_follows_the_specification() -> None:
+    """A strict parser of it knows every key and value; each volume and service that is named is."""
+    parsed = PyCompose.from_yaml((CONTAINERS / "compose.yaml").read_text())
+
+    parsed.validate()
+    services = COMPOSE["services"]
+    assert set(parsed.service_names()) == set(services)
+    assert set(services["agent"]["depends_on"]) <= set(services)
+    recorder = services["sidespan"]
+    assert (recorder["cap_drop"], recorder["read_only"]) == (["ALL"], True)
+    assert recorder["security_opt"] == ["no-new-privileges:true"]
+    # Of the formats that an image may have, one has no place for the probe.
+    assert recorder["healthcheck"]["test"] == ["CMD", *probe()]
+    build = recorder["build"]
+    assert (CONTAINERS / build["context"] / build["dockerfile"]).is_file()
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:
@@ -100,6 +142,25 @@ def test_the_config_map_loads(tmp_path: Path) -> None:
     path.write_text(manifest("ConfigMap")["data"]["sidespan.toml"])
 
     assert load(path, environment={"HOME": str(tmp_path)}).otlp_grpc is None
+
+
+def test_one_recorder_a_store_with_the_configuration_that_is_mounted() -> None:
+    """The old pod ends before the new one starts; the command and what it reads are there."""
+    spec = manifest("DaemonSet")["spec"]
+    template = spec["template"]
+    (container,) = template["spec"]["containers"]
+    command, flag, path = container["args"]
+    directory, _, name = path.rpartition("/")
+    (volume,) = (one["name"] for one in container["volumeMounts"] if one["mountPath"] == directory)
+    (source,) = (one for one in template["spec"]["volumes"] if one["name"] == volume)
+
+    assert spec["updateStrategy"]["rollingUpdate"]["maxSurge"] == 0
+    assert spec["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert command in commands.SUMMARIES
+    assert flag == "--config"
+    assert source["configMap"]["name"] == manifest("ConfigMap")["metadata"]["name"]
+    assert name in manifest("ConfigMap")["data"]
+    assert container["readinessProbe"]["exec"]["command"] == probe()
 
 
 def test_each_mount_has_a_volume_and_the_anchor_is_in_memory() -> None:

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidespand.exchange import read_lines, spans, write_html, write_lines, write_otlp
+from sidespand.exchange import documents, read_lines, spans, write_html, write_lines, write_otlp
 from sidespand.hlc import Hlc
 from sidespand.model import Position
 from sidespand.query.documents import span_document
-from sidespand.query.spans import Abandonment, Event, Link, Span, Stamp, State, attributes_of
+from sidespand.query.span import Abandonment, Event, Link, Span, Stamp, State
+from sidespand.query.spans import attributes_of
 from sidespand.query.traces import assemble
 from tests.unit.exchange import files
 from tests.unit.exchange.corpus import HOSTILE
@@ -106,7 +107,7 @@ def test_a_document_is_read_back_as_it_was(span: Span, state: State) -> None:
     whole = replace(span, state=state, abandonment=abandonment)
     document = json.loads(json.dumps(span_document(whole, lambda _lineage, _generation: "")))
 
-    assert spans.from_document(document) == whole
+    assert documents.from_document(document) == whole
 
 
 def test_values_that_json_lacks_stay_in_protobuf() -> None:

@@ -12,7 +12,8 @@ from sidespand.query.documents import (
     trace_document,
     walk_document,
 )
-from sidespand.query.spans import Value, decode, items
+from sidespand.query.span import Value
+from sidespand.query.spans import decode, items
 from sidespand.query.traces import assemble
 from sidespand.query.walk import Walk
 from tests.unit.query import samples

@@ -11,7 +11,7 @@ from sidespand.model import Content, Kind, SpanKey
 from sidespand.query.collect import collect_trace
 from sidespand.query.documents import span_document
 from sidespand.query.find import resolve_trace
-from sidespand.query.spans import Span
+from sidespand.query.span import Span
 from sidespand.query.summaries import newest_traces
 from sidespand.query.walk import Walk
 from tests.unit.query import samples

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidespand.query.spans import Span, decode, items
+from sidespand.query.span import Span
+from sidespand.query.spans import decode, items
 from sidespand.query.traces import Root, Row, Tree, assemble
 from tests.unit.query import samples
 

@@ -1,6 +1,5 @@
 """Secrets from files: what is not one, or not kept like one, stops the start with its key."""
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ def written(path: Path, text: bytes, mode: int = 0o600) -> Path:
 
 def configured(**fields: object) -> Config:
     """Return the default configuration with other values."""
-    return dataclasses.replace(DEFAULTS, **fields)
+    return DEFAULTS._replace(**fields)
 
 
 def test_a_token_file_may_hold_several(tmp_path: Path) -> None:
@@ -136,4 +135,4 @@ def test_what_is_no_authority_is_told(tmp_path: Path) -> None:
     for text in (b"x", b"\xff"):
         path = written(tmp_path / "clients.pem", text)
         with pytest.raises(ConfigError, match=r"receivers\.tls\.client_ca_file"):
-            load_keys(dataclasses.replace(config, tls_client_ca_file=path))
+            load_keys(config._replace(tls_client_ca_file=path))
