@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 import sidespan
-from sidespan import _command, _transport
+from sidespan import _transport
 
 
 def test_all_is_sorted_and_complete() -> None:
@@ -60,19 +60,6 @@ def test_a_wrong_address_is_named_not_raised() -> None:
     sidespan.flush(0.05)
 
     assert "expected a path" in sidespan.status().last_error
-
-
-def test_the_command_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without the daemon's packages the command ends with 2 and one sentence."""
-    monkeypatch.setitem(sys.modules, "sidespand.cli", None)
-
-    assert _command.main() == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1
-    assert 'pip install "sidespan[daemon]"' in printed.err
 
 
 @pytest.mark.slow
