@@ -23,6 +23,7 @@ _COUNT = 20
 _ID_CHARACTERS = 12
 _OPEN_HEADER = ("TRACE", "SPAN", "START", "RUNNING", "CLIENT", "SERVICE", "NAME")
 _HEADER = ("TRACE", "START", "DURATION", "SPANS", "STATUS", "SERVICES", "NAME")
+_SPARE = tuple(map(_HEADER.index, ("SERVICES", "SPANS", "DURATION")))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +169,7 @@ def _print(summaries: "Sequence[TraceSummary]", *, utc: bool) -> None:
                 name if summary.root_recorded else f"{name} (root not recorded)",
             )
         )
-    header, *lines = table(rows, len(_HEADER) - 1, screen.columns)
+    header, *lines = table(rows, len(_HEADER) - 1, screen.columns, _SPARE)
     print(screen.dim(header))
     for summary, line in zip(summaries, lines, strict=True):
         print(screen.red(line) if summary.error_count else line)

@@ -13,6 +13,7 @@ _SERVICES_SHOWN = 3
 _HEADER = (
     "TRACE", "START", "DURATION", "SPANS", "STATUS", "TOKENS", "COST", "SERVICES", "NAME"
 )  # fmt: skip
+_SPARE = tuple(map(_HEADER.index, ("COST", "TOKENS", "SERVICES", "SPANS", "DURATION")))
 
 
 def run(args: argparse.Namespace, asked: answers.Answers) -> int:
@@ -65,7 +66,7 @@ def _document(document: Mapping[str, Any]) -> dict[str, Any]:
 def _print(traces: Sequence[Mapping[str, Any]], *, utc: bool) -> None:
     screen = Screen()
     rows = [_HEADER, *(_row(trace, screen, utc=utc) for trace in traces)]
-    header, *lines = table(rows, len(_HEADER) - 1, screen.columns)
+    header, *lines = table(rows, len(_HEADER) - 1, screen.columns, _SPARE)
     print(screen.dim(header))
     for trace, line in zip(traces, lines, strict=True):
         alarming = trace["status"] in ("error", "abandoned")

@@ -14,6 +14,9 @@ _HEADER = (
     "TRACE", "SPAN", "START", "DURATION", "STATUS", "KIND", "MODEL/TOOL", "TOKENS", "COST",
     "SERVICE", "NAME",
 )  # fmt: skip
+_SPARE = tuple(
+    map(_HEADER.index, ("COST", "TOKENS", "SERVICE", "MODEL/TOOL", "TRACE", "KIND", "DURATION"))
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def _print(document: Mapping[str, Any], *, utc: bool) -> None:
     screen = Screen()
     spans = document["spans"]
     rows = [_HEADER, *(_row(span, screen, utc=utc) for span in spans)]
-    header, *lines = table(rows, len(_HEADER) - 1, screen.columns)
+    header, *lines = table(rows, len(_HEADER) - 1, screen.columns, _SPARE)
     print(screen.dim(header))
     for span, line in zip(spans, lines, strict=True):
         print(screen.red(line) if span["status"] == "error" else line)

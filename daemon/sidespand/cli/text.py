@@ -3,7 +3,7 @@
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sidespand.plain import ELLIPSIS, safe
 
@@ -54,21 +54,32 @@ def columns_shown() -> int:
     return columns or _COLUMNS
 
 
-def table(rows: Sequence[Sequence[str]], flexible: int, columns: int | None) -> list[str]:
+def table(
+    rows: Sequence[Sequence[str]],
+    flexible: int,
+    columns: int | None,
+    spare: Sequence[int] = (),
+) -> list[str]:
     """Return lines with aligned cells.
 
     Args:
         rows: Safe cells, the header first, all rows alike in length.
         flexible: The column that gives way on a narrow terminal.
         columns: Width of the terminal; None where no line is cut.
+        spare: Columns other than ``flexible`` that are left out, in this order, while a line is
+            still too long.
     """
-    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = {column: max(width(row[column]) for row in rows) for column in range(len(rows[0]))}
     if columns is not None:
-        over = sum(widths) + len(_GAP) * (len(widths) - 1) - columns
-        least = min(widths[flexible], _FLEXIBLE_COLUMNS_MIN)
-        widths[flexible] = max(least, widths[flexible] - max(0, over))
+        wanted = widths[flexible]
+        widths[flexible] = min(wanted, _FLEXIBLE_COLUMNS_MIN)
+        for column in spare:
+            if _length(widths) <= columns:
+                break
+            del widths[column]
+        widths[flexible] = min(wanted, widths[flexible] + max(0, columns - _length(widths)))
     return [
-        _GAP.join(fit(cell, widths[column]) for column, cell in enumerate(row)).rstrip()
+        _GAP.join(fit(row[column], taken) for column, taken in widths.items()).rstrip()
         for row in rows
     ]
 
@@ -108,6 +119,10 @@ class Screen:
 
     def _styled(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+def _length(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + len(_GAP) * (len(widths) - 1)
 
 
 def _character_width(character: str) -> int:

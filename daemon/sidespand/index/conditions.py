@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from sidespand.errors import InvalidRequest
 from sidespand.index.schema import AI_KIND_NAMES, HAS_BITS, SPAN_KIND_NAMES, TERM_FIELDS
 from sidespand.index.texts import one_word, storable
 from sidespand.index.values import signed
@@ -126,9 +127,20 @@ def _numbers(db: sqlite3.Connection, term: Term) -> list[tuple[int, int]]:
     if term.field == "resource":
         asked, first = f"{_RESOURCE} AND a.value", key
     for value in term.values:
-        text = f"{asked} {_like(value)} LIMIT {_TERMS_MAX}"
-        found.update(db.execute(text, (first, _pattern(value))).fetchall())
+        text = f"{asked} {_like(value)} LIMIT {_TERMS_MAX + 1}"
+        rows = db.execute(text, (first, _pattern(value))).fetchall()
+        found.update(_few(rows, f"{term.field}:{value.text}"))
     return list(found.items())
+
+
+def _few(rows: list[tuple[int, int]], asked: str) -> list[tuple[int, int]]:
+    # To leave some of them out would list what is not asked for under a minus.
+    if len(rows) > _TERMS_MAX:
+        raise InvalidRequest(
+            f"{asked[:64]!r} stands for more than {_TERMS_MAX} different values",
+            hint="give more of the value before the star, or name one",
+        )
+    return rows
 
 
 def _of_kind(db: sqlite3.Connection, term: Term) -> Condition:
@@ -198,7 +210,8 @@ def _of_has(db: sqlite3.Connection, term: Term) -> Condition:
     if keyed and keyed[0].startswith("attr."):
         return Condition(match=_phrase("attributes", one_word(keyed[0][5:])))
     if keyed:
-        rows = db.execute(f"{_RESOURCE} LIMIT {_TERMS_MAX}", (keyed[0][9:],)).fetchall()
+        asked = f"{_RESOURCE} LIMIT {_TERMS_MAX + 1}"
+        rows = _few(db.execute(asked, (keyed[0][9:],)).fetchall(), f"has:{keyed[0]}")
         return _of_terms([row[0] for row in rows], sum(row[1] for row in rows), "s.resource")
     found = _of_terms(*_known(db, "has", words), "")
     bits = sum(HAS_BITS[word] for word in words)

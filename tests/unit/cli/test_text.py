@@ -74,6 +74,16 @@ def test_a_narrow_terminal_cuts_the_flexible_column() -> None:
     assert table(rows, 0, 5) == ["n" * 23 + "…  value"]
 
 
+def test_what_does_not_fit_leaves_columns_out() -> None:
+    """Spare columns go one by one, in their order, and only as far as it takes."""
+    rows = [("id", "cost", "tokens", "n" * 30)]
+
+    assert table(rows, 3, 46, (1, 2)) == ["id  cost  tokens  " + "n" * 27 + "…"]
+    assert table(rows, 3, 41, (1, 2)) == ["id  tokens  " + "n" * 28 + "…"]
+    assert table(rows, 3, 30, (1, 2)) == ["id  " + "n" * 25 + "…"]
+    assert table(rows, 3, None, (1, 2)) == ["id  cost  tokens  " + "n" * 30]
+
+
 def test_without_a_terminal_there_is_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
     """A file or a pipe gets plain and whole lines."""
     screen = Screen()
