@@ -4,8 +4,11 @@ import sys
 import time
 
 from sidespand.cli import units
+from sidespand.cli.text import safe
 
 _EVERY_S = 1.0
+# A path is the longest (PATH_MAX).
+_PLACE_CHARACTERS_MAX = 4096
 
 
 class Progress:
@@ -24,6 +27,11 @@ class Progress:
         self._bytes = 0
         self._told_s = time.monotonic()
         self._shown = sys.stderr.isatty() and not quiet
+
+    def begin(self, place: str) -> None:
+        """Say at once what the work is, for a command that has nothing else to say for long."""
+        if self._shown:
+            print(f"{self._what} {safe(place, _PLACE_CHARACTERS_MAX)}", file=sys.stderr)
 
     def tell(self, name: str, size_bytes: int) -> None:
         """Note that one is about to be read."""

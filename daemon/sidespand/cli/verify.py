@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sidespand.cli import exits, pinned, store
 from sidespand.cli.command import UsageError
 from sidespand.cli.output import print_fields, print_json
+from sidespand.cli.progress import Progress
 from sidespand.cli.text import safe
 from sidespand.errors import NotFound
 from sidespand.limits import BUNDLE_BYTES_MAX, NOTE_BYTES_MAX
@@ -142,11 +143,15 @@ def _ask_child(path: Path, args: argparse.Namespace) -> dict[str, Any] | int:
         command += [f"--key={args.key}"]
     reading = "the store"
     found: dict[str, Any] | None = None
+    progress = Progress("reading", sum(1 for _ in path.glob("seg/*/*.mdb")), quiet=args.json)
+    progress.begin(str(path))
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         for line in child.stdout:
             said = json.loads(line)
-            reading = said.get("reading", reading)
+            if "reading" in said:
+                reading = said["reading"]
+                progress.tell(reading, 0)
             found = said.get("report", found)
     if found is not None:
         return found

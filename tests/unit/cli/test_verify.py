@@ -51,6 +51,15 @@ def test_a_sound_store_is_established(run: Run, node: Node, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_who_watches_is_told_at_once(run: Run, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal stderr names the store before it is read; a program that asks JSON is not."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    assert run("verify", node.data_dir).err.splitlines()[0] == f"reading {node.data_dir}"
+    assert run("verify", node.data_dir, "--json").err == ""
+
+
+@pytest.mark.slow
 def test_a_damaged_store_is_named(run: Run, node: Node, tmp_path: Path) -> None:
     """Exit status 1, the place, and what it is."""
     copy = Path(shutil.copytree(node.data_dir, tmp_path / "copy"))
