@@ -4,6 +4,7 @@ import { computed, effect, signal, type Signal } from "@preact/signals";
 import { ApiError, follow, returns, skeletonOf, spanOf, traces, type SpanDetail } from "../api";
 import { tick } from "./clock";
 import { selectedSpan, set, traceId } from "./route";
+import { settling } from "./settle";
 import { Skeleton } from "./skeleton";
 
 /** Something that is fetched. */
@@ -65,6 +66,8 @@ export function fetchInto<T>(
 }
 
 const REFRESH_MS_MIN = 200;
+// A held key steps on every 30 ms or so; a running playhead takes 60 ms at least.
+const STEP_MS = 50;
 
 /** Keeps the open trace fresh: fetches it, follows what the daemon says is new of it. */
 function followTrace(id: string): () => void {
@@ -150,6 +153,7 @@ export function start(): void {
       : "";
   });
   let last = "";
+  const settled = settling(STEP_MS);
   effect(() => {
     if (!place.value) {
       spanLoad.value = { state: "idle" };
@@ -160,6 +164,10 @@ export function start(): void {
     const [trace, span] = place.value.split(" ") as [string, string];
     const same = last === `${trace} ${span}`;
     last = `${trace} ${span}`;
-    return fetchInto(spanLoad, (signal) => spanOf(span, trace, signal), same);
+    const before = spanLoad.peek();
+    const empty = before.state === "loading" && before.old === null;
+    // Nothing of another span stands there while this one is waited for.
+    if (!same && !empty) spanLoad.value = { state: "loading", old: null };
+    return settled(() => fetchInto(spanLoad, (signal) => spanOf(span, trace, signal), same));
   });
 }

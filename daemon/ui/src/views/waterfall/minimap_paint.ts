@@ -6,7 +6,7 @@ import type { Phase } from "../playhead/moments";
 import { phasesNow, stepUs } from "../playhead/stage";
 
 /** More spans than this are drawn as how many there are at a place, not one by one. */
-const SINGLE_MAX = 20_000;
+export const SINGLE_MAX = 20_000;
 
 /**
  * Draws all spans of a trace.
