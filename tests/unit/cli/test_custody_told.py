@@ -18,7 +18,7 @@ from tests.unit.cli.conftest import Run
 from tests.unit.journal import damaging
 from tests.unit.journal.damaging import PAGE_BYTES, pages_by_kind
 from tests.unit.journal.lives import image, living, payloads, read_all, segment_files
-from tests.unit.journal.upkeeping import controls, kept
+from tests.unit.journal.upkeeping import controls, kept, stored_here
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +29,7 @@ FIRST_LSN = 4
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a store of several segments, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    with kept(tmp_path / "store") as made:
-        made.fill(REQUESTS)
-    return tmp_path / "store"
+    return stored_here(tmp_path, monkeypatch, REQUESTS)
 
 
 def flip_record(store: Path) -> None:

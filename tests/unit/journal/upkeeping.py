@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import pytest
 
 from sidespand.journal.retention import Retention
 from sidespand.journal.upkeep import Upkeep
@@ -100,3 +101,12 @@ def holding(data_dir: Path, needle: bytes) -> list[str]:
         for path in sorted(data_dir.rglob("*"))
         if path.is_file() and needle in path.read_bytes()
     ]
+
+
+def stored_here(directory: Path, monkeypatch: pytest.MonkeyPatch, requests: int) -> Path:
+    """Make ``directory`` the working directory; return a store in it that holds ``requests``."""
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory / "run"))
+    with kept(directory / "store") as made:
+        made.fill(requests)
+    return directory / "store"
