@@ -320,7 +320,7 @@ TRACE_TERMS_MAX: Final = 4096
 TRACE_VALUES_MAX: Final = 16
 TOOL_CALLS_MAX: Final = 64
 # SQLite's page cache of the writer and of each reader, and what one waits for the other.
-INDEX_CACHE_KIB: Final = 16 * 1024
+INDEX_CACHE_KIB: Final = 4 * 1024
 INDEX_READ_CACHE_KIB: Final = 4 * 1024
 INDEX_BUSY_S: Final = 5.0
 # A question waits for an index that is being made anew: its file is there within milliseconds.
