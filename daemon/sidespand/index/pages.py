@@ -117,26 +117,7 @@ class Listing:
             Them, and whether there are no others, so far as there were not enough.
         """
         asked = self._ordered(source, further)
-        upto = limit if keep is None else INDEX_CANDIDATES_MAX
-        found: list[tuple[int, Any]] = []
-        try:
-            rows = self.db.execute(f"{asked.text} LIMIT {upto}", asked.params)
-            for seen, (number, value) in enumerate(rows, 1):
-                if keep is not None and self.paging.late():
-                    return found, False
-                if keep is None or keep(number):
-                    found.append((number, value))
-                if len(found) == limit:
-                    break
-                if seen == upto:
-                    return found, False
-        except sqlite3.OperationalError as error:
-            if not is_interrupted(error):
-                raise
-            # What was found before time is up is an answer.
-            grant_time(self.db)
-            return found, False
-        return found, True
+        return taken(self.db, asked, limit, keep, self.paging.late)
 
     def _ordered(self, source: Sql | None, further: Iterable[Sql]) -> Sql:
         key, index, extra = _SORTS[self.sort.key]
@@ -204,6 +185,40 @@ class Listing:
             )
         }
         return Found([rows[number] for number, _ in kept], following, complete, matches)
+
+
+def taken(
+    db: sqlite3.Connection, asked: Sql, limit: int, keep: Callable[[int], bool] | None, late: Late
+) -> tuple[list[Any], bool]:
+    """Return rows of a question as long as there is time, and whether there are no others.
+
+    Args:
+        db: A connection.
+        asked: The question; the first column is a number.
+        limit: At most so many are returned; of what follows nothing is said.
+        keep: Tells by the number which count; it is asked of no more than it takes, and of
+            INDEX_CANDIDATES_MAX at most. None for all.
+        late: Tells when it is asked no longer.
+    """
+    upto = limit if keep is None else INDEX_CANDIDATES_MAX
+    found: list[Any] = []
+    try:
+        for seen, row in enumerate(db.execute(f"{asked.text} LIMIT {upto}", asked.params), 1):
+            if keep is not None and late():
+                return found, False
+            if keep is None or keep(row[0]):
+                found.append(row)
+            if len(found) == limit:
+                break
+            if seen == upto:
+                return found, False
+    except sqlite3.OperationalError as error:
+        if not is_interrupted(error):
+            raise
+        # What was found before time is up is an answer.
+        grant_time(db)
+        return found, False
+    return found, True
 
 
 def place_of(after: str | None) -> Place | None:

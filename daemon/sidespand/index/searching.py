@@ -12,10 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from sidespand.errors import InvalidRequest
 from sidespand.index.conditions import Condition, Sql, listed
-from sidespand.index.connections import grant_time, is_interrupted
 from sidespand.index.decoding import SPAN_SQL, TRACE_SQL
 from sidespand.index.hits import EVERYWHERE, Late
-from sidespand.index.pages import NEWEST, Found, Listing, Paging, behind, page_of, place_of
+from sidespand.index.pages import NEWEST, Found, Listing, Paging, behind, page_of, place_of, taken
 from sidespand.index.text_search import page
 from sidespand.index.texts_asked import OfSpans, OfTraces, Texts
 from sidespand.index.wanted import FEW, Wanted, all_of, wanted_of
@@ -171,34 +170,11 @@ def spans(db: sqlite3.Connection, query: Query, sort: Sort | None, paging: Pagin
         f"SELECT {_SPAN_ROW}, {key} FROM {table} WHERE {conditions}"
         f" ORDER BY {key} {way}, s.id {way}"
     )
-    rows, whole = _rows(db, Sql(text, asked.params), keep, paging)
+    asked = Sql(text, asked.params)
+    rows, whole = taken(db, asked, paging.limit + 1, keep, paging.late)
     kept, following = page_of(rows, paging, complete=whole)
     complete = complete and whole and not (walks and following)
     return Found([row[:-1] for row in kept], following, complete, {})
-
-
-def _rows(
-    db: sqlite3.Connection, asked: Sql, keep: Callable[[int], bool] | None, paging: Paging
-) -> tuple[list[tuple[Any, ...]], bool]:
-    rows: list[tuple[Any, ...]] = []
-    upto = paging.limit + 1 if keep is None else INDEX_CANDIDATES_MAX
-    try:
-        for seen, row in enumerate(db.execute(f"{asked.text} LIMIT {upto}", asked.params), 1):
-            if keep is not None and paging.late():
-                return rows, False
-            if keep is None or keep(row[0]):
-                rows.append(row)
-            if len(rows) > paging.limit:
-                break
-            if seen == upto:
-                return rows, False
-    except sqlite3.OperationalError as error:
-        if not is_interrupted(error):
-            raise
-        # What was found before time is up is an answer.
-        grant_time(db)
-        return rows, False
-    return rows, True
 
 
 def _newest_with_text(
